@@ -1,0 +1,117 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Mount options: the words of mount(8) sorted into what mount(2) takes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: Flags that belong to one mount (not to its file system) and that mountinfo shows.
+FLAGS: dict[str, int] = {
+    "ro": 1,
+    "nosuid": 2,
+    "nodev": 4,
+    "noexec": 8,
+    "nosymfollow": 256,
+    "noatime": 1024,
+    "nodiratime": 2048,
+    "relatime": 1 << 21,
+}
+#: What a mount may not do. Only these are compared; access times are the kernel's business.
+RESTRICTIONS = frozenset(("ro", "nosuid", "nodev", "noexec", "nosymfollow"))
+_OPPOSITES = {
+    "rw": "ro",
+    "suid": "nosuid",
+    "dev": "nodev",
+    "exec": "noexec",
+    "symfollow": "nosymfollow",
+    "atime": "noatime",
+    "diratime": "nodiratime",
+    "norelatime": "relatime",
+}
+_PROPAGATION = frozenset(
+    prefix + word for word in ("private", "slave", "shared", "unbindable") for prefix in ("", "r")
+)
+#: Words for mount(8) or systemd alone: they never reach the kernel.
+_USERSPACE = frozenset(
+    (
+        "auto",
+        "noauto",
+        "defaults",
+        "nofail",
+        "_netdev",
+        "user",
+        "nouser",
+        "users",
+        "group",
+        "owner",
+    )
+)
+_BINARY = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+@dataclass(frozen=True)
+class Options:
+    """One option list, sorted."""
+
+    bind: bool = False
+    recursive: bool = False
+    flags: frozenset[str] = frozenset()
+    cleared: frozenset[str] = frozenset()
+    propagation: str = "private"
+    data: tuple[str, ...] = ()
+
+    def restrictions(self, inherited: Iterable[str] = ()) -> frozenset[str]:
+        """What the mount will not allow, given what it inherits from the mount of its source."""
+        return ((frozenset(inherited) - self.cleared) | self.flags) & RESTRICTIONS
+
+
+def parse(words: Iterable[str]) -> Options:
+    """Sort option words; the last one of two opposites counts, as for mount(8)."""
+    bind = recursive = False
+    propagation = "private"
+    flags: dict[str, bool] = {}
+    data: list[str] = []
+    for word in words:
+        if word in ("bind", "rbind"):
+            bind, recursive = True, recursive or word == "rbind"
+        elif word in FLAGS:
+            flags[word] = True
+        elif word in _OPPOSITES:
+            flags[_OPPOSITES[word]] = False
+        elif word in _PROPAGATION:
+            propagation = word
+        elif word and word not in _USERSPACE and not word.lower().startswith("x-"):
+            data.append(word)
+    return Options(
+        bind=bind,
+        recursive=recursive,
+        flags=frozenset(name for name, on in flags.items() if on),
+        cleared=frozenset(name for name, on in flags.items() if not on),
+        propagation=propagation,
+        data=tuple(data),
+    )
+
+
+def _value(text: str) -> str:
+    """Spell a value as the kernel might: `0620` as `620`, `64m` as bytes."""
+    digits, unit = text[:-1], text[-1:].lower()
+    if unit in _BINARY and digits.isdigit():
+        return str(int(digits) * _BINARY[unit])
+    return text.lstrip("0") or "0" if text.isdigit() else text
+
+
+def data_differs(wanted: Iterable[str], present: Iterable[str]) -> bool:
+    """Tell whether a file system's own options contradict the wanted ones.
+
+    A wanted option that the kernel does not show back cannot be compared and is taken as kept.
+    """
+    shown = dict(word.partition("=")[::2] for word in present)
+    for word in wanted:
+        name, _sign, value = word.partition("=")
+        if name in shown and value and _value(shown[name]) != _value(value):
+            return True
+    return False

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look at the host's processes through /proc: who is inside a folder, who sees a mount."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _mountinfo
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import is_inside
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process and the first reason why it counts as inside."""
+
+    pid: int
+    name: str
+    reason: str
+
+    def describe(self) -> str:
+        return f"{self.name} (pid {self.pid}, {self.reason})"
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _name(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as handle:
+            return handle.read().strip()
+    except OSError:
+        return "?"
+
+
+def _links(pid: int) -> Iterator[tuple[str, str]]:
+    """What a process holds, as (reason, path). One that ends meanwhile holds nothing."""
+    for reason in ("root", "cwd", "exe"):
+        with contextlib.suppress(OSError):
+            yield reason, os.readlink(f"/proc/{pid}/{reason}")
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                yield f"open file {fd}", os.readlink(f"/proc/{pid}/fd/{fd}")
+
+
+def inside(folder: str) -> list[Process]:
+    """Find the processes whose root, working folder, program or open file lies in a folder."""
+    found = []
+    for pid in _pids():
+        if pid == os.getpid():
+            continue
+        for reason, path in _links(pid):
+            if path == folder or is_inside(path, folder):
+                found.append(Process(pid, _name(pid), f"{reason} {path}"))
+                break
+    return found
+
+
+@dataclass(frozen=True)
+class SeenMount:
+    """A mount below a folder, and a process in whose mount namespace it is."""
+
+    point: str
+    fstype: str
+    pid: int
+    name: str
+    own: bool
+
+    def describe(self) -> str:
+        if self.own:
+            return f"{self.point} ({self.fstype})"
+        return (
+            f"{self.point} ({self.fstype}, in the mount namespace of {self.name}, pid {self.pid})"
+        )
+
+
+def _namespaces() -> Iterable[int]:
+    """One process for each mount namespace and root that can be seen, ourselves first."""
+    seen: dict[tuple[str, str], int] = {}
+    for pid in [os.getpid(), *_pids()]:
+        with contextlib.suppress(OSError):
+            key = (os.readlink(f"/proc/{pid}/ns/mnt"), os.readlink(f"/proc/{pid}/root"))
+            seen.setdefault(key, pid)
+    return seen.values()
+
+
+def mounts_below(folder: str, itself: bool = False) -> list[SeenMount]:
+    """Find what is mounted below a folder (or on it too) in every mount namespace that is seen."""
+    found: dict[tuple[str, str], SeenMount] = {}
+    own_namespace = os.readlink("/proc/self/ns/mnt")
+    for pid in _namespaces():
+        try:
+            mounts = _mountinfo.parse(_files.read_text(f"/proc/{pid}/mountinfo"))
+            # Mount points are told as the process sees them, below its own root.
+            root = os.readlink(f"/proc/{pid}/root").rstrip("/")
+            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
+        except OSError:
+            continue
+        for mount in mounts:
+            point = (root + mount.point).rstrip("/") or "/"
+            if is_inside(point, folder) or (itself and point == folder):
+                seen = SeenMount(
+                    point, mount.fstype, pid, _name(pid), own=namespace == own_namespace
+                )
+                found.setdefault((namespace, point), seen)
+    return list(found.values())

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Remove a jail, after proving that nothing of anybody else's can go with it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ansible_collections.jaulas.chroot.plugins.module_utils import _build, _jail
+from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Refused
+from ansible_collections.jaulas.chroot.plugins.module_utils._operations import Operation
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
+from ansible_collections.jaulas.chroot.plugins.module_utils._proof import ending, prove_unused
+
+
+@dataclass(frozen=True)
+class RemoveJail:
+    """Take a jail's name away in one step, then delete its tree by descriptors."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"remove {self.path}"
+
+    def apply(self) -> None:
+        # Again, now that nobody else holds the lock and what was to end has ended.
+        prove_unused(self.path, "remove", kill=False)
+        with _build.partial(self.path) as folder:
+            os.rename(self.path, f"{folder}/root")
+
+
+def plan(path: str, kill: bool) -> Plan:
+    """Plan a jail's absence, and that of what earlier runs left of it."""
+    kind, marker = _jail.inspect(path)
+    if kind in ("foreign", "empty"):
+        raise Refused(
+            f"Cannot remove {path}: it is no jail of ours (no marker in it).",
+            "Delete it by hand if it is not needed; it is left as it is.",
+        )
+    operations: list[Operation] = [_build.ClearLeftover(name) for name in _jail.leftovers(path)]
+    if marker:
+        prove_unused(path, "remove", kill)
+        if kill:
+            operations += ending(path)
+        operations.append(RemoveJail(path))
+    return Plan(
+        operations=operations,
+        before=_jail.observe(path),
+        after=_jail.state(path, None),
+        observe=lambda: _jail.observe(path),
+        result={"path": path},
+        reasons=[] if operations else [f"{path} is not there"],
+    )

@@ -1,0 +1,263 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One entry into a jail: private namespaces, its mounts, a command, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _arch,
+    _files,
+    _jail,
+    _kernel,
+    _process,
+    _profiles,
+    _users,
+)
+from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
+    MakePoint,
+    attach,
+    mount_point,
+)
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
+    Root,
+    components,
+)
+from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_POLICY = "/usr/sbin/policy-rc.d"
+#: invoke-rc.d(8) and deb-systemd-invoke(1p) ask this before they touch a service; 101 forbids.
+_DENY = "#!/bin/sh\nexit 101\n"
+_NODES = ("null", "zero", "full", "random", "urandom", "tty")
+_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "ptmx": "pts/ptmx",
+}
+_OWN_DEV = Wanted("tmpfs", "/dev", "tmpfs", ("nosuid", "mode=755"))
+
+
+@dataclass(frozen=True)
+class Session:
+    """What to run in a jail, and how.
+
+    timeout is in seconds; env is added to a clean one; scratch names folders of the jail that are
+    empty for the session and as they were after it.
+    """
+
+    jail: str
+    argv: Sequence[str]
+    user: str = "root"
+    chdir: str = "/"
+    env: dict[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+    timeout: float | None = None
+    profile: str = "isolated"
+    services: str = "deny"
+    scratch: Sequence[str] = ()
+
+
+def run(session: Session) -> _process.Outcome:
+    """Run a command in a jail and wait until nothing of it is left."""
+    name = f"session in {session.jail}"
+    with Root(session.jail) as root:
+        user = _find_user(root, session.user)
+        arch = _arch.ARCHITECTURES.get(_jail.architecture(root) or "")
+        deny = False
+        try:
+            with _files.shared(name, name):
+                deny = session.services == "deny" and _place_for_policy(root)
+                return _enter(session, user, bool(arch and arch.personality32), deny)
+        finally:
+            with _files.last_one(name) as alone:
+                if alone and deny:
+                    _clear_place_for_policy(root)
+
+
+def _enter(
+    session: Session, user: _users.User, call_itself_32bit: bool, deny: bool
+) -> _process.Outcome:
+    command = _process.Command(
+        argv=session.argv,
+        env=_environment(session, user),
+        stdin=session.stdin,
+        timeout=session.timeout,
+    )
+    inside = _Inside(session, user, call_itself_32bit, deny)
+    try:
+        return _process.contain(command, inside.prepare, inside.enter)
+    except _process.NotStarted as error:
+        raise _not_started(session, error) from None
+
+
+def _find_user(root: Root, request: str) -> _users.User:
+    user = _users.find(
+        request,
+        _jail.read_text(root, "/etc/passwd"),
+        _jail.read_text(root, "/etc/group"),
+    )
+    if user is None:
+        raise JailError(
+            f"Cannot enter {root.path} as {request}: the jail has no such user or group.",
+            "Make it there first, or name a number.",
+        )
+    return user
+
+
+def _environment(session: Session, user: _users.User) -> dict[str, str]:
+    """A clean environment: nothing of the host's may leak in (a TMPDIR has broken packages)."""
+    env = {
+        "PATH": _PATH,
+        "LANG": "C.UTF-8",
+        "HOME": user.home,
+        "USER": user.name,
+        "LOGNAME": user.name,
+        "SHELL": user.shell,
+        "debian_chroot": os.path.basename(session.jail),
+    }
+    if session.services == "deny":
+        env["SYSTEMD_OFFLINE"] = "1"
+    return {**env, **session.env}
+
+
+def _not_started(session: Session, error: _process.NotStarted) -> JailError:
+    program = session.argv[0]
+    hints = {
+        errno.ENOENT: "Check that the jail has it, and the interpreter that it names.",
+        errno.EACCES: "Check that it is executable and its file system is not noexec.",
+        errno.ENOEXEC: "It is built for another architecture (see binfmt_misc), or is no program.",
+    }
+    return JailError(
+        f"Cannot run {program} in {session.jail}: {error.msg}.",
+        hints.get(error.errno, ""),
+    )
+
+
+def _place_for_policy(root: Root) -> bool:
+    """See to it that there is a file to lay the policy over; tell whether there is one.
+
+    One that is missing is made empty and not executable: if a crash leaves it behind, it means
+    nothing to anybody and the next session clears it.
+    """
+    if not _jail.has_dpkg(root):
+        return False
+    try:
+        folder, name = root.parent(_POLICY)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(name, flags, 0o644, dir_fd=folder.fd))
+    except FileExistsError:
+        place = root.find(_POLICY, follow=False)
+        return place is not None and stat.S_ISREG(place.status.st_mode)
+    except OSError:
+        # No such folder, or a read-only jail: no package can start a service from there.
+        return False
+    return True
+
+
+def _clear_place_for_policy(root: Root) -> None:
+    folder, name = root.parent(_POLICY)
+    try:
+        status = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0 and not status.st_mode & 0o111:
+        os.unlink(name, dir_fd=folder.fd)
+
+
+@dataclass
+class _Inside:
+    """The part of a session that runs in its namespaces."""
+
+    session: Session
+    user: _users.User
+    call_itself_32bit: bool
+    deny: bool
+
+    def prepare(self) -> None:
+        """As the first process: mount. Descriptors from outside belong to other mounts."""
+        os.umask(0o022)
+        _jail.leave_other_jails(self.session.jail)
+        self.root = Root(self.session.jail)
+        own = [
+            mount.point[len(self.root.path.rstrip("/")) :]
+            for mount in _jail.mount_table()
+            if mount.point.startswith(self.root.path.rstrip("/") + "/")
+        ]
+        for wanted in session_mounts(self.session.profile, own):
+            place = mount_point(self.root, wanted.dest)
+            if place is None:
+                MakePoint(self.session.jail, wanted.dest, True, "/dev" not in own).apply()
+            attach(self.root, wanted, wanted.options.restrictions())
+            if wanted is _OWN_DEV:
+                _fill_dev(self.root)
+        for folder in self.session.scratch:
+            attach(self.root, Wanted("tmpfs", folder, "tmpfs", ("mode=1777",)), frozenset())
+        if self.deny:
+            self._deny_services()
+
+    def _deny_services(self) -> None:
+        folder = _files.run_directory()
+        _kernel.mount("tmpfs", folder, "tmpfs", frozenset(("nosuid", "nodev")), "mode=755")
+        script = f"{folder}/policy-rc.d"
+        with open(script, "w", encoding="ascii") as handle:
+            handle.write(_DENY)
+        os.chmod(script, 0o755)
+        place = self.root.find(_POLICY, follow=False)
+        if place is not None:
+            _kernel.bind(script, place.magic)
+
+    def enter(self) -> None:
+        """As the command's own process: change root, kind of machine, user and folder."""
+        os.fchdir(self.root.fd)
+        os.chroot(".")
+        os.chdir("/")
+        if self.call_itself_32bit:
+            _kernel.call_itself_32bit()
+        os.umask(0o022)
+        os.setgroups(self.user.groups)
+        os.setgid(self.user.gid)
+        os.setuid(self.user.uid)
+        try:
+            os.chdir(self.session.chdir)
+        except OSError as error:
+            raise JailError(
+                f"Cannot change to {self.session.chdir} in {self.session.jail}: {error.strerror}."
+            ) from None
+
+
+def session_mounts(profile: str, own: Sequence[str]) -> list[Wanted]:
+    """What a session mounts over what the jail has of its own.
+
+    /proc is always the session's: it must show the session's PID namespace. An isolated session
+    has a /dev of its own, so that a jail without device nodes can be used too.
+    """
+    chosen = _profiles.mount_set(profile, ())
+    if profile in ("isolated", "build") and "/dev" not in own:
+        chosen = [_OWN_DEV, *chosen]
+    proc = next(item for item in _profiles.PROFILES["isolated"] if item.dest == "/proc")
+    kept = [item for item in chosen if item.dest != "/proc" and item.dest not in own]
+    mounts = [*([proc] if chosen else []), *kept]
+    return sorted(mounts, key=lambda item: len(components(item.dest)))
+
+
+def _fill_dev(root: Root) -> None:
+    """Put into an empty /dev what every program expects there."""
+    folder = root.locate("/dev")
+    for name in _NODES:
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666, dir_fd=folder.fd))
+        _kernel.bind(f"/dev/{name}", f"{folder.magic}/{name}")
+    for name, target in _LINKS.items():
+        os.symlink(target, name, dir_fd=folder.fd)
+    for name in ("pts", "shm"):
+        os.mkdir(name, 0o755, dir_fd=folder.fd)

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.jaulas.chroot.plugins.module_utils import _profiles
+from ansible_collections.jaulas.chroot.plugins.module_utils._fstab import MARK, Entry
+from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
+
+
+@pytest.mark.parametrize(
+    ("profile", "places"),
+    [
+        ("none", []),
+        ("default", ["/proc", "/sys", "/dev", "/dev/pts"]),
+        ("isolated", ["/proc", "/sys", "/dev/pts", "/dev/shm"]),
+        ("build", ["/proc", "/sys", "/tmp", "/dev/pts", "/dev/shm"]),
+        ("desktop", ["/proc", "/sys", "/dev", "/home", "/tmp", "/dev/pts", "/dev/shm"]),
+    ],
+)
+def test_profiles(profile: str, places: list[str]) -> None:
+    assert [item.dest for item in _profiles.mount_set(profile, ())] == places
+
+
+def test_an_own_mount_takes_the_place_of_the_profiles() -> None:
+    own = Wanted("/srv/dev", "/dev")
+    mounts = _profiles.mount_set("default", [own])
+    assert [item for item in mounts if item.dest == "/dev"] == [own]
+    assert len(mounts) == 4
+
+
+def test_outer_mounts_come_first() -> None:
+    extra = [Wanted("/x", "/a/b/c"), Wanted("/y", "/a"), Wanted("/z", "/a/b")]
+    assert [item.dest for item in _profiles.mount_set("none", extra)] == ["/a", "/a/b", "/a/b/c"]
+
+
+@pytest.mark.parametrize("profile", sorted(_profiles.PROFILES))
+def test_no_profile_shares_mounts_with_the_host(profile: str) -> None:
+    for wanted in _profiles.PROFILES[profile]:
+        assert wanted.options.propagation == "private"
+
+
+def test_devpts_is_one_that_every_user_can_use() -> None:
+    (pts,) = [item for item in _profiles.PROFILES["isolated"] if item.dest == "/dev/pts"]
+    assert {"gid=5", "mode=620", "ptmxmode=666"} <= set(pts.options.data)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "restrictions", "options"),
+    [
+        (Wanted("/proc", "/proc"), (), ("bind", "private", "nofail", MARK)),
+        (Wanted("/proc", "/proc"), ("nosuid",), ("bind", "private", "nofail", MARK)),
+        (
+            Wanted("/a", "/b", "none", ("bind", "ro")),
+            ("ro", "nosuid", "nodev"),
+            ("bind", "ro", "nodev", "nosuid", "private", "nofail", MARK),
+        ),
+        (
+            Wanted("/a", "/b", "none", ("bind", "slave", "nofail", MARK)),
+            (),
+            ("bind", "slave", "nofail", MARK),
+        ),
+        (
+            Wanted("tmpfs", "/b", "tmpfs", ("mode=755",)),
+            (),
+            ("mode=755", "private", "nofail", MARK),
+        ),
+    ],
+)
+def test_the_line_of_fstab(
+    wanted: Wanted, restrictions: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    entry = wanted.entry("/srv/j/x", frozenset(restrictions))
+    assert entry == Entry(wanted.src, "/srv/j/x", wanted.fstype, options)
+    assert entry.is_ours
+
+
+def test_a_line_restricts_as_the_live_mount_does() -> None:
+    """After a reboot the mount made from fstab must not differ from what was mounted."""
+    wanted = Wanted("/a", "/b", "none", ("bind", "ro"))
+    live = wanted.options.restrictions(("nosuid", "nodev"))
+    again = Wanted("/a", "/b", "none", wanted.entry("/j/b", live).options)
+    assert again.options.restrictions(()) == live
