@@ -89,8 +89,9 @@ def _mmdebstrap(recipe: Recipe, target: str) -> list[str]:
     if not recipe.check_valid_until:
         options.append('Acquire::Check-Valid-Until "false"')
     argv += [f"--aptopt={option}" for option in options]
-    # The lists tell what the archive called itself; they are read and taken out afterwards.
-    argv += ["--skip=cleanup/apt/lists", recipe.suite, target]
+    # Whether the host runs programs of the architecture was judged before (_arch.obstacle), without
+    # arch-test. The lists tell what the archive called itself; they are taken out afterwards.
+    argv += ["--skip=check/qemu,cleanup/apt/lists", recipe.suite, target]
     if recipe.mirror:
         suites = [recipe.suite, *recipe.extra_suites]
         parts = " ".join(recipe.components)

@@ -135,7 +135,8 @@ def replace_text(path: str, text: str) -> None:
     """Put new text in a file's place in one step; mode, owner and label stay what they were.
 
     A symbolic link is followed: the file that it names is replaced, the link stays. Whoever writes
-    holds the file's lock: what was read before must still be true, and the partial file is only one.
+    holds the file's lock: what was read before must still be true, and the partial file has only
+    one owner.
     """
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
