@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Architecture:
+class Architecture(NamedTuple):
     """One Debian architecture as ELF and uname(2) see it.
 
     machine is the e_machine of ELF; native names the uname machines that run it without help;
@@ -82,8 +81,7 @@ def of_program(header: bytes) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Handler:
+class Handler(NamedTuple):
     """One handler of binfmt_misc (kernel: admin-guide/binfmt-misc)."""
 
     enabled: bool

@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._release import (
@@ -28,8 +28,7 @@ TIMEOUT = 20
 _LIMIT = 1 << 20
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a bootstrap needs of an archive."""
 
     mirror: str

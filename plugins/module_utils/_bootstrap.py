@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Where mmdebstrap keeps the hooks that lay out /usr as debootstrap does.
 _HOOKS = "/usr/share/mmdebstrap/hooks"
@@ -18,8 +18,7 @@ _RETRIES = 2
 WGETRC = f"timeout = {_TIMEOUT}\ntries = {_RETRIES}\n"
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """Everything that decides what a bootstrap makes; the fields are debootstrap_jail's options."""
 
     suite: str
@@ -113,8 +112,7 @@ def _mmdebstrap_cannot(recipe: Recipe) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """A program that bootstraps: how to call it, and why it cannot do what a recipe asks for."""
 
     name: str

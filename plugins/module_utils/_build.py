@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _archive,
@@ -24,6 +23,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _marker,
     _process,
     _proof,
+    _streams,
     _trees,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import (
@@ -55,8 +55,7 @@ def archive_request(recipe: Recipe) -> _archive.Request | None:
     )
 
 
-@dataclass(frozen=True)
-class ClearLeftover:
+class ClearLeftover(NamedTuple):
     """Delete what a run that was cut short left beside the jail."""
 
     path: str
@@ -96,8 +95,7 @@ def make_parents(path: str) -> None:
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
 
 
-@dataclass(frozen=True)
-class Bootstrap:
+class Bootstrap(NamedTuple):
     """Make a jail out of an archive; replaces the one that is there if `replace` is set."""
 
     path: str
@@ -147,7 +145,7 @@ class Bootstrap:
         argv = self.engine.argv(self._readable(folder), root)
         # Two days of silence become a file that can be watched while it grows.
         with open(log_path, "ab") as log:
-            command = _process.Command(argv, env, log=log.fileno())
+            command = _streams.Command(argv, env, log=log.fileno())
             outcome = _process.contain(command, prepare=_own_proc)
         text = _log_text(log_path, root)
         what = f"Cannot bootstrap {self.path} with {self.recipe.suite}: {self.engine.name}"
@@ -173,7 +171,7 @@ class Bootstrap:
         name = f"{folder}/{os.path.basename(self.recipe.keyring)}"
         shutil.copyfile(self.recipe.keyring, name)
         os.chmod(name, 0o644)
-        return dataclasses.replace(self.recipe, keyring=name)
+        return self.recipe._replace(keyring=name)
 
     def _finish(self, path: str) -> None:
         """Check that the tree is whole, take the bootstrap's traces out, and mark it."""
@@ -294,6 +292,6 @@ def find_engine(name: str) -> str | None:
 
 def engine_version(name: str) -> str:
     """Ask an engine for its version: the last word of `NAME --version`."""
-    outcome = _process.contain(_process.Command([name, "--version"], _ENV), _own_proc)
+    outcome = _process.contain(_streams.Command([name, "--version"], _ENV), _own_proc)
     words = (outcome.stdout or outcome.stderr).decode("utf-8", "replace").split()
     return words[-1] if words else "unknown"

@@ -48,7 +48,7 @@ def recipe(params: Mapping[str, Any]) -> Recipe:
             f"Cannot bootstrap for the architecture {arch}: Debian has none of that name.",
             f"Known ones: {', '.join(sorted(_arch.ARCHITECTURES))}.",
         )
-    fields = Recipe.__dataclass_fields__
+    fields = Recipe._fields
     values = {name: params[name] for name in fields if params.get(name) is not None}
     made = Recipe(**{**values, "arch": arch})
     words = [

@@ -10,13 +10,12 @@ The file comes from inside a jail: nothing in it is trusted, a broken stanza is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _FIELDS = ("Package", "Status", "Version", "Architecture")
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """One stanza. `state` is dpkg's last word: installed, config-files, half-configured, ..."""
 
     name: str

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
+import re
 import stat
 import time
+import zlib
 from collections.abc import Iterator
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
@@ -41,7 +42,9 @@ def run_directory() -> str:
 
 
 def _lock_file(what: str) -> str:
-    return f"{run_directory()}/{hashlib.sha256(os.fsencode(what)).hexdigest()[:24]}.lock"
+    """Name the lock of a thing so that a person recognises it, and two things hardly share one."""
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", what)[-100:]
+    return f"{run_directory()}/{zlib.crc32(os.fsencode(what)):08x}{readable}.lock"
 
 
 def _open_lock(path: str, operation: int) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._text import (
     escape,
@@ -19,8 +19,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._text import (
 MARK = "x-jaulas.chroot"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What one line declares, without escapes."""
 
     spec: str
@@ -40,8 +39,7 @@ class Entry:
         return " ".join([*map(escape, fields), str(self.freq), str(self.passno)])
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line as it stands in the file; entry is None for comments, blanks and broken lines."""
 
     text: str

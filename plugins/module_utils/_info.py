@@ -82,7 +82,7 @@ def describe(path: str) -> dict[str, object]:
             architecture=_jail.architecture(root),
             packages={item.name: item.version for item in packages if item.installed},
         )
-    present = _mounts.below(_jail.mount_table(), path)
+    present = _mounts.below(_procs.mount_table(), path)
     processes = _procs.inside(path)
     result.update(
         size=_trees.size(path, {mount.point for mount in present}),

@@ -18,7 +18,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _fstab,
     _kernel,
     _marker,
-    _mountinfo,
+    _procs,
     _release,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
@@ -141,18 +141,17 @@ def os_release(root: Root) -> dict[str, str]:
 
 def architecture(root: Root) -> str | None:
     """Name the jail's architecture by its shell, or by dpkg where there is none."""
-    by_dpkg = _dpkg_architecture(root)
     for program in ("/bin/sh", "/usr/bin/sh", "/usr/bin/dpkg", "/bin/busybox"):
         try:
             found = _arch.of_program(root.read(program, 20))
         except OSError:
             continue
         # ELF cannot tell Debian's two 32-bit arm ports apart; dpkg can.
-        if found == "armhf" and by_dpkg == "armel":
-            return by_dpkg
-        if found:
+        if found and found != "armhf":
             return found
-    return by_dpkg
+        if found:
+            return "armel" if _dpkg_architecture(root) == "armel" else found
+    return _dpkg_architecture(root)
 
 
 def _dpkg_architecture(root: Root) -> str | None:
@@ -168,18 +167,13 @@ def release(root: Root, suite: str) -> dict[str, str]:
     return {}
 
 
-def mount_table() -> list[_mountinfo.Mount]:
-    """Read the mounts of our own namespace."""
-    return _mountinfo.parse(_files.read_text("/proc/self/mountinfo"))
-
-
 def leave_other_jails(own: str) -> None:
     """Let go of the mounts of all jails but one, in a mount namespace of our own.
 
     A copy of a jail's mount that lives on in here would keep that jail from being removed.
     """
     left: list[str] = []
-    for mount in mount_table():
+    for mount in _procs.mount_table():
         point = mount.point
         if own in (point, *_above(point)) or any(is_inside(point, other) for other in left):
             continue

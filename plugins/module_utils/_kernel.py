@@ -110,6 +110,11 @@ def die_with_parent() -> None:
     _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(9), 0, 0, 0), "")
 
 
+def outlive_parent() -> None:
+    """Take die_with_parent() back."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(0), 0, 0, 0), "")
+
+
 def call_itself_32bit() -> None:
     """Make uname(2) answer this process and its children as a 32-bit kernel would."""
     _check(_libc.personality(ctypes.c_ulong(_PER_LINUX32)), "")

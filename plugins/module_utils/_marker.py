@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NAME = ".jail.json"
 LIMIT = 1 << 16
@@ -28,8 +27,7 @@ DECIDING = (
 )
 
 
-@dataclass(frozen=True)
-class Marker:
+class Marker(NamedTuple):
     """What was declared, which engine made it so, and what the archive called itself."""
 
     parameters: dict[str, object]
@@ -52,6 +50,9 @@ class Marker:
 
 def digest(parameters: dict[str, object]) -> str:
     """Name a set of parameters, whatever their order."""
+    # Not above, for those who only look for markers: it is slow to load.
+    import hashlib  # noqa: PLC0415
+
     text = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

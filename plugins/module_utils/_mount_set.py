@@ -15,6 +15,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _fstab,
     _jail,
     _mounts,
+    _procs,
     _profiles,
     _proof,
 )
@@ -170,7 +171,7 @@ def plan(
     jail: str, wanted: Sequence[Wanted], state: str, fstab: str, *, kill: bool = False
 ) -> Plan:
     """Plan a jail's mounts and its lines in fstab for a state of bind_mounts."""
-    table = _jail.mount_table()
+    table = _procs.mount_table()
     mounts = _mounts.below(table, jail)
     needs_goals = state in ("mounted", "present")
     goals = _goals(jail, wanted, table) if needs_goals else []
@@ -196,7 +197,7 @@ def plan(
         operations = [*_proof.ending(jail), *operations]
 
     def observe() -> State:
-        now = [_mounts.describe_mount(item) for item in _mounts.below(_jail.mount_table(), jail)]
+        now = [_mounts.describe_mount(item) for item in _mounts.below(_procs.mount_table(), jail)]
         return _state(jail, now, fstab, _files.read_text(fstab))
 
     before = observe()

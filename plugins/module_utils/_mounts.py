@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _mountinfo, _options
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
@@ -25,8 +25,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wan
 Identity = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What a bind mount shows: its identity, and the mount of the host that it is taken from."""
 
     identity: Identity
@@ -35,8 +34,7 @@ class Source:
     root: str
 
 
-@dataclass(frozen=True)
-class Goal:
+class Goal(NamedTuple):
     """One wanted mount and where it lands: dest is the true path inside, point the host's."""
 
     wanted: Wanted

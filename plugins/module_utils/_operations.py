@@ -13,8 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _files,
@@ -93,8 +92,7 @@ def mount_point(root: Root, dest: str) -> Located | None:
     return place
 
 
-@dataclass(frozen=True)
-class MakePoint:
+class MakePoint(NamedTuple):
     """Make a missing mount point: a folder, or an empty file for a file."""
 
     jail: str
@@ -156,8 +154,7 @@ def attach(root: Root, wanted: Wanted, flags: frozenset[str]) -> None:
         ) from None
 
 
-@dataclass(frozen=True)
-class Attach:
+class Attach(NamedTuple):
     """Mount something in a jail, visible to the whole host."""
 
     jail: str
@@ -173,8 +170,7 @@ class Attach:
             attach(root, self.wanted, self.flags)
 
 
-@dataclass(frozen=True)
-class Adjust:
+class Adjust(NamedTuple):
     """Change the flags or the file system options of a mount that is there."""
 
     jail: str
@@ -201,8 +197,7 @@ class Adjust:
                 ) from None
 
 
-@dataclass(frozen=True)
-class Detach:
+class Detach(NamedTuple):
     """Unmount one mount of a jail, never lazily. id is the kernel's, dest a true inside path."""
 
     jail: str
@@ -214,6 +209,9 @@ class Detach:
 
     def apply(self) -> None:
         point = f"{self.jail}{self.dest}"
+        # Where mounts are shared with each other, unmounting one unmounts its likes elsewhere.
+        if all(mount.id != self.id for mount in _procs.mount_table()):
+            return
         try:
             with Root(self.jail) as root:
                 if mount_id(root.locate(self.dest, follow=False).fd) != self.id:
@@ -239,8 +237,7 @@ def listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + more
 
 
-@dataclass(frozen=True)
-class WriteHostFile:
+class WriteHostFile(NamedTuple):
     """Replace a text file of the host in one step, if it is still what was planned on."""
 
     path: str

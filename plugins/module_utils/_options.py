@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Flags that belong to one mount (not to its file system) and that mountinfo shows.
 FLAGS: dict[str, int] = {
@@ -53,8 +53,7 @@ _USERSPACE = frozenset(
 _BINARY = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """One option list, sorted."""
 
     bind: bool = False

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _bootstrap,
@@ -58,8 +57,7 @@ _JOURNAL = "/var/lib/dpkg/updates/[0-9]*"
 _NAME = re.compile(r"\*|[a-z0-9][a-z0-9+.-]*(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?")
 
 
-@dataclass(frozen=True)
-class Apt:
+class Apt(NamedTuple):
     """One call of apt-get inside a jail."""
 
     jail: str

@@ -17,8 +17,7 @@ import fnmatch
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 #: As the kernel: more links than this in one path is a loop (path_resolution(7)).
 MAX_LINKS = 40
@@ -51,8 +50,7 @@ def mount_id(fd: int) -> int:
     raise OSError(errno.ENODATA, "the kernel names no mount id", f"/proc/self/fdinfo/{fd}")
 
 
-@dataclass(frozen=True)
-class Located:
+class Located(NamedTuple):
     """A place inside a root: an O_PATH descriptor and its true path as seen from the root."""
 
     fd: int

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _mountinfo
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import is_inside
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """A process and the first reason why it counts as inside."""
 
     pid: int
@@ -63,8 +62,12 @@ def inside(folder: str) -> list[Process]:
     return found
 
 
-@dataclass(frozen=True)
-class SeenMount:
+def mount_table() -> list[_mountinfo.Mount]:
+    """Read the mounts of our own namespace."""
+    return _mountinfo.parse(_files.read_text("/proc/self/mountinfo"))
+
+
+class SeenMount(NamedTuple):
     """A mount below a folder, and a process in whose mount namespace it is."""
 
     point: str

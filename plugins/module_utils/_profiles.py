@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _fstab,
@@ -16,8 +16,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
 )
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One mount as declared: dest is a path inside the jail; fstype is `none` for a bind."""
 
     src: str

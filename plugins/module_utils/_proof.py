@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _jail, _procs
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Busy, Refused
@@ -65,8 +65,7 @@ def may_end(process: Process) -> bool:
     return lives_there and process.pid not in _ancestors()
 
 
-@dataclass(frozen=True)
-class EndProcesses:
+class EndProcesses(NamedTuple):
     """End the processes that run inside a jail: first ask (TERM), then insist (KILL)."""
 
     path: str

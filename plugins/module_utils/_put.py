@@ -11,8 +11,7 @@ import re
 import secrets
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     JailError,
@@ -33,8 +32,7 @@ _LIMIT = 16 << 20
 _FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True)
-class PutFile:
+class PutFile(NamedTuple):
     """Write one file of a jail in one step; owner root, the mode as declared."""
 
     jail: str
@@ -63,8 +61,7 @@ class PutFile:
                 raise
 
 
-@dataclass(frozen=True)
-class DropFile:
+class DropFile(NamedTuple):
     """Delete one file of a jail."""
 
     jail: str
@@ -89,8 +86,7 @@ def _stay_inside(root: Root, fd: int, dest: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Present:
+class _Present(NamedTuple):
     content: bytes
     mode: int
     is_link: bool

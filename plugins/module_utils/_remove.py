@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _build, _jail
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Refused
@@ -16,8 +16,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
 from ansible_collections.jaulas.chroot.plugins.module_utils._proof import ending, prove_unused
 
 
-@dataclass(frozen=True)
-class RemoveJail:
+class RemoveJail(NamedTuple):
     """Take a jail's name away in one step, then delete its tree by descriptors."""
 
     path: str

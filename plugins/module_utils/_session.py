@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _arch,
@@ -18,7 +18,9 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _jail,
     _kernel,
     _process,
+    _procs,
     _profiles,
+    _streams,
     _users,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
@@ -48,24 +50,26 @@ _LINKS = {
 _OWN_DEV = Wanted("tmpfs", "/dev", "tmpfs", ("nosuid", "mode=755"))
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """What to run in a jail, and how.
 
     timeout is in seconds; env is added to a clean one; scratch names folders of the jail that are
-    empty for the session and as they were after it.
+    empty for the session and as they were after it. An attached command has the caller's standard
+    streams; a lasting one may leave processes behind, and the session ends with the last of them.
     """
 
     jail: str
     argv: Sequence[str]
     user: str = "root"
     chdir: str = "/"
-    env: dict[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] | None = None
     stdin: bytes = b""
     timeout: float | None = None
     profile: str = "isolated"
     services: str = "deny"
     scratch: Sequence[str] = ()
+    attached: bool = False
+    lasting: bool = False
 
 
 def run(session: Session) -> _process.Outcome:
@@ -88,11 +92,13 @@ def run(session: Session) -> _process.Outcome:
 def _enter(
     session: Session, user: _users.User, call_itself_32bit: bool, deny: bool
 ) -> _process.Outcome:
-    command = _process.Command(
+    command = _streams.Command(
         argv=session.argv,
         env=_environment(session, user),
         stdin=session.stdin,
         timeout=session.timeout,
+        attached=session.attached,
+        lasting=session.lasting,
     )
     inside = _Inside(session, user, call_itself_32bit, deny)
     try:
@@ -128,7 +134,7 @@ def _environment(session: Session, user: _users.User) -> dict[str, str]:
     }
     if session.services == "deny":
         env["SYSTEMD_OFFLINE"] = "1"
-    return {**env, **session.env}
+    return {**env, **(session.env or {})}
 
 
 def _not_started(session: Session, error: _process.NotStarted) -> JailError:
@@ -175,14 +181,16 @@ def _clear_place_for_policy(root: Root) -> None:
         os.unlink(name, dir_fd=folder.fd)
 
 
-@dataclass
 class _Inside:
     """The part of a session that runs in its namespaces."""
 
-    session: Session
-    user: _users.User
-    call_itself_32bit: bool
-    deny: bool
+    def __init__(
+        self, session: Session, user: _users.User, call_itself_32bit: bool, deny: bool
+    ) -> None:
+        self.session = session
+        self.user = user
+        self.call_itself_32bit = call_itself_32bit
+        self.deny = deny
 
     def prepare(self) -> None:
         """As the first process: mount. Descriptors from outside belong to other mounts."""
@@ -191,7 +199,7 @@ class _Inside:
         self.root = Root(self.session.jail)
         own = [
             mount.point[len(self.root.path.rstrip("/")) :]
-            for mount in _jail.mount_table()
+            for mount in _procs.mount_table()
             if mount.point.startswith(self.root.path.rstrip("/") + "/")
         ]
         for wanted in session_mounts(self.session.profile, own):
@@ -203,12 +211,14 @@ class _Inside:
                 _fill_dev(self.root)
         for folder in self.session.scratch:
             attach(self.root, Wanted("tmpfs", folder, "tmpfs", ("mode=1777",)), frozenset())
-        if self.deny:
-            self._deny_services()
-
-    def _deny_services(self) -> None:
+        # A folder of the session's own: its mount covers that of the host.
         folder = _files.run_directory()
-        _kernel.mount("tmpfs", folder, "tmpfs", frozenset(("nosuid", "nodev")), "mode=755")
+        _kernel.mount("tmpfs", folder, "tmpfs", frozenset(("nosuid", "nodev")), "mode=555")
+        if self.deny:
+            self._deny_services(folder)
+        _lock_away(folder)
+
+    def _deny_services(self, folder: str) -> None:
         script = f"{folder}/policy-rc.d"
         with open(script, "w", encoding="ascii") as handle:
             handle.write(_DENY)
@@ -234,6 +244,23 @@ class _Inside:
             raise JailError(
                 f"Cannot change to {self.session.chdir} in {self.session.jail}: {error.strerror}."
             ) from None
+
+
+def _lock_away(folder: str) -> None:
+    """Let this process, the first of the session, see nothing but the mount at a folder.
+
+    It is process 1 to the jail, where /proc/1/root is a way to whatever its root is, and from
+    there by `..` to all above: to nothing, once the mount is detached. That it is another root
+    than the jail's is also how programs find out that they are in a chroot, and by its name they
+    guess what manages services.
+    """
+    with open("/proc/self/comm", "w", encoding="ascii") as comm:
+        comm.write("init")
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _kernel.detach(folder)
+    os.fchdir(fd)
+    os.chroot(".")
+    os.close(fd)
 
 
 def session_mounts(profile: str, own: Sequence[str]) -> list[Wanted]:

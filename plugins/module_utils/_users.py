@@ -10,11 +10,10 @@ Users are the jail's own: the host's numbers and names mean nothing inside.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class User:
+class User(NamedTuple):
     """Who a command runs as."""
 
     name: str

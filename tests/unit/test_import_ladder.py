@@ -16,15 +16,15 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 UTILS = PLUGINS / "module_utils"
 OWN = "ansible_collections.jaulas.chroot.plugins.module_utils"
 LADDER = (
-    "_errors _paths _text _arch _marker _users _argspec",
-    "_mountinfo _fstab _options _dpkg _release",
+    "_errors _library _paths _text _arch _marker _users _argspec",
+    "_mountinfo _fstab _options _dpkg _release _streams",
     "_kernel _files _profiles _archive",
     "_process _procs _trees",
     "_operations",
     "_plan _mounts _bootstrap",
     "_jail",
     "_session _proof",
-    "_build _exec _mount_set _packages _put _info",
+    "_build _enter _exec _mount_set _packages _put _info",
     "_remove _create",
     "_module",
 )

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -68,7 +67,7 @@ def test_mmdebstrap_with_nothing_asked_for() -> None:
     ],
 )
 def test_debootstrap_options(changes: dict[str, object], words: list[str]) -> None:
-    argv = DEBOOTSTRAP.argv(replace(PLAIN, **changes), "/t")
+    argv = DEBOOTSTRAP.argv(PLAIN._replace(**changes), "/t")
     assert [word for word in words if word not in argv] == []
     assert ("--force-check-gpg" in argv) != ("--no-check-gpg" in argv)
 
@@ -83,7 +82,7 @@ def test_debootstrap_options(changes: dict[str, object], words: list[str]) -> No
     ],
 )
 def test_debootstrap_arguments(changes: dict[str, object], end: list[str]) -> None:
-    argv = DEBOOTSTRAP.argv(replace(PLAIN, **changes), "/t")
+    argv = DEBOOTSTRAP.argv(PLAIN._replace(**changes), "/t")
     assert argv[argv.index("trixie") :] == end
 
 
@@ -111,13 +110,13 @@ def test_debootstrap_arguments(changes: dict[str, object], end: list[str]) -> No
     ],
 )
 def test_mmdebstrap_options(changes: dict[str, object], words: list[str]) -> None:
-    argv = MMDEBSTRAP.argv(replace(PLAIN, **changes), "/t")
+    argv = MMDEBSTRAP.argv(PLAIN._replace(**changes), "/t")
     assert [word for word in words if word not in argv] == []
 
 
 @pytest.mark.parametrize("check", [True, False])
 def test_mmdebstrap_trusts_only_when_told(check: bool) -> None:
-    argv = " ".join(MMDEBSTRAP.argv(replace(PLAIN, check_gpg=check), "/t"))
+    argv = " ".join(MMDEBSTRAP.argv(PLAIN._replace(check_gpg=check), "/t"))
     assert ("Unauthenticated" in argv, "Insecure" in argv) == (not check, not check)
 
 
@@ -135,7 +134,7 @@ def test_mmdebstrap_trusts_only_when_told(check: bool) -> None:
 def test_what_an_engine_cannot(
     engine: Engine, changes: dict[str, object], said: str | None
 ) -> None:
-    reason = engine.cannot(replace(PLAIN, **changes))
+    reason = engine.cannot(PLAIN._replace(**changes))
     assert (said in reason) if reason and said else reason is said
 
 

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _mounts
@@ -64,8 +62,8 @@ def test_every_profile_settles_and_goes(profile: str) -> None:
         ([INNER], [HOME, INNER], ["-/home/ana", "+/home", "+/home/ana"]),
         ([HOME, HOME], [HOME], ["-/home", "-/home", "+/home"]),
         ([HOME, HOME, HOME], [], ["-/home", "-/home", "-/home"]),
-        ([replace(TMP, dest="/home")], [HOME], ["-/home", "+/home"]),
-        ([HOME], [replace(TMP, dest="/home")], ["-/home", "+/home"]),
+        ([TMP._replace(dest="/home")], [HOME], ["-/home", "+/home"]),
+        ([HOME], [TMP._replace(dest="/home")], ["-/home", "+/home"]),
         ([bind("/home", "/home", "ro")], [HOME], ["~/home"]),
         ([HOME], [bind("/home", "/home", "ro")], ["~/home"]),
         ([INNER, HOME], [HOME, INNER], ["-/home", "-/home/ana", "+/home", "+/home/ana"]),
@@ -77,8 +75,8 @@ def test_every_profile_settles_and_goes(profile: str) -> None:
             [HOME, INNER],
             ["-/home/ana", "-/home", "+/home", "+/home/ana"],
         ),
-        ([TMP], [replace(TMP, opts=("mode=1777",))], ["~/t"]),
-        ([TMP], [replace(TMP, opts=("mode=0755",))], []),
+        ([TMP], [TMP._replace(opts=("mode=1777",))], ["~/t"]),
+        ([TMP], [TMP._replace(opts=("mode=0755",))], []),
         (
             [bind("/tmp", "/t")],
             [Wanted("tmpfs", "/t", "tmpfs", ("nosuid", "nodev"))],
@@ -151,7 +149,7 @@ def test_a_recursive_bind_turned_plain_loses_its_children() -> None:
 
 
 def test_a_missing_point_is_made_before_it_is_mounted_on() -> None:
-    goal = replace(Toy().goal(HOME), missing=True)
+    goal = Toy().goal(HOME)._replace(missing=True)
     plan = _mounts.plan(JAIL, HOST, [goal], {})
     assert plan[0] == MakePoint(JAIL, "/home", True, False)
     assert brief(plan) == ["!/home", "+/home"]
@@ -160,7 +158,7 @@ def test_a_missing_point_is_made_before_it_is_mounted_on() -> None:
 def test_a_missing_point_for_a_file_is_a_file() -> None:
     goal = Toy().goal(bind("/etc/hosts", "/etc/hosts"))
     assert goal.source is not None
-    goal = replace(goal, missing=True, source=replace(goal.source, directory=False))
+    goal = goal._replace(missing=True, source=goal.source._replace(directory=False))
     assert _mounts.plan(JAIL, HOST, [goal], {})[0] == MakePoint(JAIL, "/etc/hosts", False, False)
 
 
@@ -181,7 +179,7 @@ def test_a_dropped_inherited_flag_is_restored() -> None:
 @pytest.mark.parametrize("jail", ["/srv/j", "/srv"])
 def test_a_neighbour_with_a_longer_name_is_left_alone(jail: str) -> None:
     toy = with_mounts(HOME)
-    table = [replace(mount, point=mount.point.replace("/srv/j", "/srv/jay")) for mount in toy.table]
+    table = [mount._replace(point=mount.point.replace("/srv/j", "/srv/jay")) for mount in toy.table]
     operations = _mounts.plan(jail, table, [], {})
     assert brief(operations) == ([] if jail == "/srv/j" else ["-/jay/home"])
 

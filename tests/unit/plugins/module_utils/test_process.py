@@ -15,7 +15,8 @@ import pytest
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel, _process
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
-from ansible_collections.jaulas.chroot.plugins.module_utils._process import Command, Outcome
+from ansible_collections.jaulas.chroot.plugins.module_utils._process import Outcome
+from ansible_collections.jaulas.chroot.plugins.module_utils._streams import Command
 
 ENV = {"PATH": "/usr/bin:/bin"}
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _mountinfo, _mounts, _options
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
@@ -109,7 +108,7 @@ class Toy:
             copies[child.id] = self.next
             place = point + child.point[len(wanted.src) :]
             self.table.append(
-                replace(child, id=self.next, parent=copies[child.parent], point=place, tags=())
+                child._replace(id=self.next, parent=copies[child.parent], point=place, tags=())
             )
         return made
 
@@ -139,8 +138,7 @@ class Toy:
         assert found.point == point
         names = [word.partition("=")[0] for word in operation.wanted.options.data]
         data = [word for word in found.super_options if word.partition("=")[0] not in names]
-        new = replace(
-            found,
+        new = found._replace(
             options=tuple(sorted(operation.flags)) or ("rw",),
             tags=(),
             super_options=(*data, *operation.wanted.options.data),
