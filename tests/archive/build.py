@@ -36,9 +36,18 @@ RELEASE_TIME = "%a, %d %b %Y %H:%M:%S UTC"
 UPSTREAM_SUITE = "bookworm"
 UPSTREAM_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-# What minbase is made of for both engines, the marker of a merged /usr, and two packages for
-# tests to install.
-WANTED = ("?or(?essential,?priority(required))", "apt", "usr-is-merged", "hello", "tree")
+# What minbase is made of for both engines, the marker of a merged /usr, two packages for tests to
+# install, and what makes a jail a host of its own: Python for Ansible's modules, and sudo.
+WANTED = (
+    "?or(?essential,?priority(required))",
+    "apt",
+    "usr-is-merged",
+    "hello",
+    "tree",
+    "procps",
+    "python3",
+    "sudo",
+)
 
 # Debian's own script asks for this one by name; a borrowed one asks only for what is required.
 REQUIRED_HERE = ("usr-is-merged",)
