@@ -141,17 +141,6 @@ def test_a_line_that_breaks(
     assert rc == 4, said
 
 
-@pytest.mark.parametrize("connection", ["ssh", "local"])
-def test_a_killed_play(
-    controller: Controller, base: Path, sessions: Sessions, connection: str
-) -> None:
-    process = _sleeping(controller, Variant(connection, True, "root"), base, sessions)
-    os.killpg(process.pid, signal.SIGKILL)
-    for item in descendants(process.pid):
-        os.kill(item.pid, signal.SIGKILL)
-    eventually(lambda: not sessions(), "the end of the session")
-
-
 def test_a_host_that_is_not_there(controller: Controller, base: Path, sessions: Sessions) -> None:
     said = controller.refused(
         [{"ansible.builtin.ping": {}}], WAYS[0], base, vars={"ansible_port": 1}
