@@ -271,7 +271,7 @@ def test_discovered_jails(controller: Controller, base: Path, place: Path) -> No
     variables = found["_meta"]["hostvars"]["made.web"]
     # This is how Ansible writes down what is never to be a template.
     assert variables["ansible_jail_path"] == {"__ansible_unsafe": str(roots / "made")}
-    assert variables["ansible_connection"] == "jaulas.chroot.ssh"
+    assert variables["ansible_connection"] == {"__ansible_unsafe": "jaulas.chroot.ssh"}
     assert "suite" not in variables["jail"]
 
 
