@@ -109,8 +109,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             for answer in found.get(host, []):
                 jail = _hosts.found_jail(answer)
                 jails.setdefault(jail["path"], jail)
+            if not jails:
+                continue
+            way = _hosts.way_in(host, self._evaluated(host, variables))
+            if way is None:
+                self.display.warning(
+                    f"Left out the jails of {host}: there is no connection into jails by way of "
+                    f"{variables['ansible_connection']}."
+                )
+                continue
             for jail in jails.values():
-                self._add(host, variables, jail)
+                self._add(host, way, jail)
 
     def _variables(self, host: Host) -> dict[str, Any]:
         """All variables that the inventory has for a host."""
@@ -153,18 +162,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._cache[key] = dict(found)
         return found
 
-    def _add(self, host: str, variables: Mapping[str, Any], jail: dict[str, Any]) -> None:
+    def _add(self, host: str, way: Mapping[str, Any], jail: dict[str, Any]) -> None:
         """Add one jail as a host, with its groups and variables."""
         if not _hosts.is_name(str(jail["name"])):
             self.display.warning(
                 f"Left out a jail of {host}: {jail['name']!r} is no name for a host."
-            )
-            return
-        way = _hosts.way_in(host, self._evaluated(host, variables))
-        if way is None:
-            self.display.warning(
-                f"Left out the jails of {host}: there is no connection into jails by way of "
-                f"{variables['ansible_connection']}."
             )
             return
         name = f"{jail['name']}.{host}"
