@@ -105,9 +105,9 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), "")
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process (SIGKILL) when its parent ends, however it ends."""
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(9), 0, 0, 0), "")
+def die_with_parent(signal_number: int = 9) -> None:
+    """Have the kernel signal this process (SIGKILL) when its parent ends, however it ends."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "")
 
 
 def outlive_parent() -> None:

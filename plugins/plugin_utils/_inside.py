@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import re
 import secrets
 import shlex
+import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +21,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 
+from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel
 from ansible_collections.jaulas.chroot.plugins.plugin_utils._entry import Way
 
 display = Display()
@@ -26,6 +30,20 @@ display = Display()
 _PUT_CHUNK = 64 << 20
 _FETCH_CHUNK = 8 << 20
 _NO_PYTHON = re.compile(rb"python[0-9.]*: (?:inaccessible or )?(?:not found|No such file)")
+
+
+def _end_with_ansible() -> None:
+    """Have this worker of Ansible's end when Ansible itself does, even if that is killed.
+
+    Core's worker ends its clients together with itself when it is terminated, and a command in a
+    jail ends when nobody listens to it any more. Otherwise both would go on to their own end.
+    """
+    ansible = multiprocessing.parent_process()
+    if ansible is None or sys.platform != "linux":
+        return
+    _kernel.die_with_parent(signal.SIGTERM)
+    if os.getppid() != ansible.pid:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Inside(ConnectionBase):
@@ -51,9 +69,15 @@ class Inside(ConnectionBase):
         return str(self.get_option("jail_path"))
 
     def get_option(self, option: str, hostvars: dict[str, Any] | None = None) -> Any:
-        """As core's, but that the remote user is the jail's for all but core's own plugin."""
+        """As core's, with two differences.
+
+        The remote user is the jail's for all but core's own plugin. And there is no terminal
+        unless one is asked for: what runs in one does not hear that nobody listens any more.
+        """
         if option == "remote_user" and not self._on_host:
             return self.default_user
+        if option == "use_tty" and self.get_option_and_origin(option, hostvars)[1] == "default":
+            return False
         return super().get_option(option, hostvars)
 
     @contextlib.contextmanager
@@ -77,6 +101,7 @@ class Inside(ConnectionBase):
         self, cmd: str, in_data: bytes | None = None, sudoable: bool = True
     ) -> tuple[int, bytes, bytes]:
         """Run a command in the jail."""
+        _end_with_ansible()
         # Options may have been set anew since the last command: for another task, or item.
         self._way = way = Way(
             escalation=str(self.get_option("jail_escalation")),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import USER, Controller, Sshd, Variant
+from conftest import USER, VARIANTS, Controller, Sshd, Variant
 from fault_tools import descendants, digest, eventually
 
 Sessions = Callable[[], list[int]]
@@ -139,6 +139,17 @@ def test_a_line_that_breaks(
     eventually(lambda: not sessions(), "the end of the session")
     rc, said = controller.ended(process)
     assert rc == 4, said
+
+
+@pytest.mark.parametrize("variant", [VARIANTS[0], VARIANTS[3], VARIANTS[4], VARIANTS[7]], ids=str)
+def test_a_killed_play(
+    controller: Controller, base: Path, sessions: Sessions, variant: Variant
+) -> None:
+    """SIGKILL of ansible-playbook itself: its workers and clients end, and with them the command."""
+    process = _sleeping(controller, variant, base, sessions)
+    process.kill()
+    eventually(lambda: not sessions(), "the end of the session")
+    process.wait()
 
 
 def test_a_host_that_is_not_there(controller: Controller, base: Path, sessions: Sessions) -> None:
