@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from typing import NamedTuple
+
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-class Architecture(NamedTuple):
+class Architecture(Record):
     """One Debian architecture as ELF and uname(2) see it.
 
     machine is the e_machine of ELF; native names the uname machines that run it without help;
@@ -81,7 +84,7 @@ def of_program(header: bytes) -> str | None:
     return None
 
 
-class Handler(NamedTuple):
+class Handler(Record):
     """One handler of binfmt_misc (kernel: admin-guide/binfmt-misc)."""
 
     enabled: bool

@@ -16,9 +16,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 from ansible_collections.jaulas.chroot.plugins.module_utils._release import (
     parse_release,
 )
@@ -28,7 +28,7 @@ TIMEOUT = 20
 _LIMIT = 1 << 20
 
 
-class Request(NamedTuple):
+class Request(Record):
     """What a bootstrap needs of an archive."""
 
     mirror: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 #: Where mmdebstrap keeps the hooks that lay out /usr as debootstrap does.
 _HOOKS = "/usr/share/mmdebstrap/hooks"
@@ -18,7 +19,7 @@ _RETRIES = 2
 WGETRC = f"timeout = {_TIMEOUT}\ntries = {_RETRIES}\n"
 
 
-class Recipe(NamedTuple):
+class Recipe(Record):
     """Everything that decides what a bootstrap makes; the fields are debootstrap_jail's options."""
 
     suite: str
@@ -112,7 +113,7 @@ def _mmdebstrap_cannot(recipe: Recipe) -> str | None:
     return None
 
 
-class Engine(NamedTuple):
+class Engine(Record):
     """A program that bootstraps: how to call it, and why it cannot do what a recipe asks for."""
 
     name: str

@@ -12,7 +12,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _archive,
@@ -21,8 +20,10 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _jail,
     _kernel,
     _marker,
+    _operations,
     _process,
     _proof,
+    _rootfs,
     _streams,
     _trees,
 )
@@ -31,7 +32,9 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import (
     Recipe,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._glob import glob
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 _ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 #: dpkg's defaults and no fsync for each file: the tree is private until it is synced as a whole.
@@ -55,7 +58,7 @@ def archive_request(recipe: Recipe) -> _archive.Request | None:
     )
 
 
-class ClearLeftover(NamedTuple):
+class ClearLeftover(Record):
     """Delete what a run that was cut short left beside the jail."""
 
     path: str
@@ -95,7 +98,7 @@ def make_parents(path: str) -> None:
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
 
 
-class Bootstrap(NamedTuple):
+class Bootstrap(Record):
     """Make a jail out of an archive; replaces the one that is there if `replace` is set."""
 
     path: str
@@ -176,7 +179,7 @@ class Bootstrap(NamedTuple):
     def _finish(self, path: str) -> None:
         """Check that the tree is whole, take the bootstrap's traces out, and mark it."""
         with Root(path) as root:
-            found = _jail.packages(root)
+            found = _rootfs.packages(root)
             broken = _dpkg.unfinished(found)
             missing = [name for name in self.recipe.include if not _dpkg.satisfies(found, name)]
             if not found or broken or root.find("/bin/sh") is None:
@@ -197,7 +200,7 @@ class Bootstrap(NamedTuple):
             if request:
                 _archive.judge(request, release)
             self._trust_archive(root)
-            for trace in [*_TRACES, *root.glob(f"{_LISTS}/*_*")]:
+            for trace in [*_TRACES, *glob(root, f"{_LISTS}/*_*")]:
                 with contextlib.suppress(FileNotFoundError):
                     folder, name = root.parent(trace)
                     os.unlink(name, dir_fd=folder.fd)
@@ -211,7 +214,7 @@ class Bootstrap(NamedTuple):
                 created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             )
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            fd = os.open(_marker.NAME, flags, 0o644, dir_fd=root.fd)
+            fd = os.open(_rootfs.MARKER, flags, 0o644, dir_fd=root.fd)
             with open(fd, "w", encoding="utf-8") as handle:
                 handle.write(marker.render())
             os.chmod(root.fd, 0o755)
@@ -250,7 +253,7 @@ _INDEXES = ("architectures", "components")
 
 def _own_proc() -> None:
     """Show the engine the processes of its own PID namespace, and nobody else's jail."""
-    _jail.leave_other_jails("")
+    _operations.leave_other_jails("")
     _kernel.mount("proc", "/proc", "proc", frozenset(("nosuid", "nodev", "noexec")))
 
 

@@ -19,6 +19,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _jail,
     _marker,
     _proof,
+    _rootfs,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import (
     ENGINES,
@@ -29,8 +30,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     JailError,
     Refused,
 )
-from ansible_collections.jaulas.chroot.plugins.module_utils._operations import Operation
-from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan
 
 _BINFMT = "/proc/sys/fs/binfmt_misc"
 #: Words that reach an engine's command line: never an option, never a separator.
@@ -175,7 +175,7 @@ def plan(path: str, params: Mapping[str, Any]) -> Plan:
     kind, marker = _jail.inspect(path)
     if kind == "foreign":
         raise Refused(
-            f"Cannot bootstrap {path}: something that is not ours is there (no {_marker.NAME}).",
+            f"Cannot bootstrap {path}: something that is not ours is there (no {_rootfs.MARKER}).",
             "Move it away or choose another path; it is left as it is.",
         )
     leftovers: list[Operation] = [_build.ClearLeftover(name) for name in _jail.leftovers(path)]

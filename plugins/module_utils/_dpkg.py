@@ -9,13 +9,15 @@ The file comes from inside a jail: nothing in it is trusted, a broken stanza is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _FIELDS = ("Package", "Status", "Version", "Architecture")
 
 
-class Package(NamedTuple):
+class Package(Record):
     """One stanza. `state` is dpkg's last word: installed, config-files, half-configured, ..."""
 
     name: str

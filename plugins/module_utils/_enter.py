@@ -6,39 +6,44 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from typing import NoReturn
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _jail, _session
+from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _rootfs,
+    _session,
+)
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 #: The exit code of an entry that did not come about; the sentence is on stderr, after the sign.
 REFUSED = 1
 
 
-def main(request: str) -> NoReturn:
-    """Do what a request says and end with the command's exit code, as a shell would.
+def main(arguments: list[str]) -> NoReturn:
+    """Run a command of the jail's /bin/sh and end with its exit code, as a shell would.
 
-    request is JSON: `jail`, `command` (for the jail's /bin/sh), `profile`, `services`, `lasting`,
-    and `sign`, a word that only the two of us know: what the command prints cannot be taken for
-    ours.
+    arguments are: a sign, which is a word that only the two of us know, so that what the command
+    prints cannot be taken for ours; the jail; profile; services; something or nothing, for a
+    command that may leave processes behind or may not; the command.
     """
-    wanted = json.loads(request)
+    sign, jail, profile, services, lasting, command = arguments
     try:
-        _jail.require_root_user("a session")
+        _rootfs.require_root_user("a session")
         session = _session.Session(
-            jail=_jail.real_root(wanted["jail"]),
-            argv=["/bin/sh", "-c", wanted["command"]],
-            profile=wanted["profile"],
-            services=wanted["services"],
+            jail=_rootfs.real_root(jail),
+            argv=["/bin/sh", "-c", command],
+            profile=profile,
+            services=services,
             attached=True,
-            lasting=wanted["lasting"],
+            lasting=bool(lasting),
         )
         rc = _session.run(session).rc
     except (JailError, OSError) as error:
-        sys.stderr.write(f"{wanted['sign']} {error}\n")
+        sys.stderr.write(f"{sign} {error}\n")
         rc = REFUSED
     # There is nothing to tidy up, and the interpreter would take its time for that.
     sys.stderr.flush()

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _session
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._glob import glob
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
 
@@ -64,10 +65,10 @@ def _stdin(params: Mapping[str, Any]) -> bytes:
 def _why_not(jail: str, creates: str | None, removes: str | None) -> str:
     with Root(jail) as root:
         if creates:
-            there = root.glob(creates)
+            there = glob(root, creates)
             if there:
                 return f"{there[0]} exists in {jail}"
-        if removes and not root.glob(removes):
+        if removes and not glob(root, removes):
             return f"{removes} does not exist in {jail}"
     return ""
 

@@ -10,16 +10,18 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import stat
 import time
 import zlib
-from collections.abc import Iterator
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     Busy,
     JailError,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Root's own, gone at the next boot. Nothing in it outlives the run that made it.
 RUN = "/run/jaulas.chroot"
@@ -43,7 +45,8 @@ def run_directory() -> str:
 
 def _lock_file(what: str) -> str:
     """Name the lock of a thing so that a person recognises it, and two things hardly share one."""
-    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", what)[-100:]
+    plain = (sign if sign.isascii() and (sign.isalnum() or sign in ".-") else "_" for sign in what)
+    readable = "".join(plain)[-100:]
     return f"{run_directory()}/{zlib.crc32(os.fsencode(what)):08x}{readable}.lock"
 
 

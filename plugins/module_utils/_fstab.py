@@ -6,20 +6,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 from ansible_collections.jaulas.chroot.plugins.module_utils._text import (
     escape,
     unescape,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 #: The option that tells our lines from a person's. mount(8) and the kernel ignore every `x-`.
 MARK = "x-jaulas.chroot"
 
 
-class Entry(NamedTuple):
+class Entry(Record):
     """What one line declares, without escapes."""
 
     spec: str
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
         return " ".join([*map(escape, fields), str(self.freq), str(self.passno)])
 
 
-class Line(NamedTuple):
+class Line(Record):
     """One line as it stands in the file; entry is None for comments, blanks and broken lines."""
 
     text: str
@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 
 def _number(text: str) -> int:
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def parse(text: str) -> list[Line]:
@@ -55,7 +55,7 @@ def parse(text: str) -> list[Line]:
     lines = []
     # Only a newline ends a line here, whatever else Unicode or Python takes for one.
     for raw in text.removesuffix("\n").split("\n") if text else []:
-        fields = re.split(r"[ \t]+", raw.strip(" \t\r"))
+        fields = [word for word in raw.strip(" \t\r").replace("\t", " ").split(" ") if word]
         if len(fields) < 3 or fields[0].startswith("#"):
             lines.append(Line(raw))
             continue

@@ -16,6 +16,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _marker,
     _mounts,
     _procs,
+    _rootfs,
     _trees,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
@@ -39,7 +40,7 @@ def search(roots: Iterable[str]) -> list[str]:
 
 def _holds_system(place: str) -> bool:
     signs = (
-        _marker.NAME,
+        _rootfs.MARKER,
         _jail.PARTIAL_MARKER,
         "/etc/os-release",
         "/bin/sh",
@@ -67,7 +68,7 @@ def describe(path: str) -> dict[str, object]:
         return result
     with Root(path) as root:
         marker = _jail.marker(root)
-        packages = _jail.packages(root)
+        packages = _rootfs.packages(root)
         partial = root.find(_jail.PARTIAL_MARKER, follow=False) is not None
         result.update(
             managed=marker is not None,
@@ -79,7 +80,7 @@ def describe(path: str) -> dict[str, object]:
             release=marker.release if marker else None,
             created=marker.created if marker else None,
             os_release=_jail.os_release(root),
-            architecture=_jail.architecture(root),
+            architecture=_rootfs.architecture(root),
             packages={item.name: item.version for item in packages if item.installed},
         )
     present = _mounts.below(_procs.mount_table(), path)

@@ -16,12 +16,11 @@ import shutil
 import sys
 import tempfile
 
-PACKAGE = "ansible_collections/jaulas/chroot/plugins/module_utils"
 FOLDER = "/run/jaulas.chroot"
 
 
 def install(name: str, files: dict[str, str]) -> None:
-    """Put files into a package below FOLDER/name, in one step; root's alone, gone at next boot."""
+    """Put files into FOLDER/name, in one step; root's alone, gone at the next boot."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(FOLDER, 0o700)
     status = os.lstat(FOLDER)
@@ -29,14 +28,8 @@ def install(name: str, files: dict[str, str]) -> None:
         raise SystemExit(f"Cannot use {FOLDER}: it is not a folder of root's alone. Remove it.")
     partial = tempfile.mkdtemp(prefix=f"{name}.", dir=FOLDER)
     try:
-        folder = partial
-        for part in PACKAGE.split("/"):
-            folder = os.path.join(folder, part)
-            os.mkdir(folder)
-            with open(os.path.join(folder, "__init__.py"), "xb"):
-                pass
         for file, text in files.items():
-            with open(os.path.join(folder, file), "x", encoding="utf-8") as handle:
+            with open(os.path.join(partial, file), "x", encoding="utf-8") as handle:
                 handle.write(text)
         # Somebody may have been faster; what is there is the same, as its name is its digest.
         with contextlib.suppress(OSError):

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import NamedTuple
 
-NAME = ".jail.json"
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
+
 LIMIT = 1 << 16
 _FORMAT = 1
 #: The declared parameters that decide what is in a jail. A change of any of them is drift.
@@ -27,7 +28,7 @@ DECIDING = (
 )
 
 
-class Marker(NamedTuple):
+class Marker(Record):
     """What was declared, which engine made it so, and what the archive called itself."""
 
     parameters: dict[str, object]
@@ -50,9 +51,6 @@ class Marker(NamedTuple):
 
 def digest(parameters: dict[str, object]) -> str:
     """Name a set of parameters, whatever their order."""
-    # Not above, for those who only look for markers: it is slow to load.
-    import hashlib  # noqa: PLC0415
-
     text = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

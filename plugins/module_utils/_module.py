@@ -12,7 +12,10 @@ from collections.abc import Callable, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _jail
+from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _files,
+    _rootfs,
+)
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan, State
 
@@ -48,7 +51,7 @@ def run(
     doing = f"{_name(module)} on {module.params['path']}"
 
     def work(held: contextlib.ExitStack) -> dict[str, object]:
-        _jail.require_root_user(doing)
+        _rootfs.require_root_user(doing)
         path = resolve(module.params["path"])
         if not module.check_mode:
             names = [path] if exclusive else []

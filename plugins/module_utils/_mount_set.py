@@ -30,7 +30,6 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._mounts import (
     Source,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
-    Operation,
     WriteHostFile,
     mount_point,
 )
@@ -40,7 +39,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
     is_inside,
     mount_id,
 )
-from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan, State
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
 
 

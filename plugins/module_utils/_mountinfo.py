@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import NamedTuple
-
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 from ansible_collections.jaulas.chroot.plugins.module_utils._text import unescape
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-class Mount(NamedTuple):
+
+class Mount(Record):
     """One line of mountinfo."""
 
     id: int
@@ -55,7 +55,7 @@ def parse(text: str) -> list[Mount]:
                 device=fields[2],
                 root=unescape(fields[3]),
                 # A mount whose directory was deleted is told apart by this suffix.
-                point=re.sub(r"//deleted$", "", unescape(fields[4])),
+                point=unescape(fields[4]).removesuffix("//deleted"),
                 options=tuple(fields[5].split(",")),
                 tags=tuple(fields[6:]),
                 fstype=rest[0],

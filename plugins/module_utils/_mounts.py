@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _mountinfo, _options
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
@@ -16,16 +15,17 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
     Attach,
     Detach,
     MakePoint,
-    Operation,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import is_inside
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 #: Device and inode: what a bind mount and its source have in common (stat(2)).
 Identity = tuple[int, int]
 
 
-class Source(NamedTuple):
+class Source(Record):
     """What a bind mount shows: its identity, and the mount of the host that it is taken from."""
 
     identity: Identity
@@ -34,7 +34,7 @@ class Source(NamedTuple):
     root: str
 
 
-class Goal(NamedTuple):
+class Goal(Record):
     """One wanted mount and where it lands: dest is the true path inside, point the host's."""
 
     wanted: Wanted

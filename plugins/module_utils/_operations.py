@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The changes that this collection makes to a system, one class each.
+"""The changes that this collection makes to a system, one class each: operations of a plan.
 
-describe() says what apply() will do, in the words that check mode shows. Nothing else in the
-collection changes a mount table, a jail's tree or a file of the host.
+Nothing else in the collection changes a mount table, a jail's tree or a file of the host.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import NamedTuple, Protocol
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _files,
     _kernel,
     _procs,
+    _rootfs,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     Busy,
@@ -29,19 +28,11 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
     Located,
     Root,
     components,
+    is_inside,
     mount_id,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
-
-
-class Operation(Protocol):
-    """One change of the system."""
-
-    def describe(self) -> str:
-        """Say what apply() will do, as a clause: `mount /dev on /srv/j/dev`."""
-
-    def apply(self) -> None:
-        """Do it, or raise JailError and leave things as they were."""
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 
 def make_directories(root: Root, path: str, on_any_mount: bool = False) -> Located:
@@ -92,7 +83,7 @@ def mount_point(root: Root, dest: str) -> Located | None:
     return place
 
 
-class MakePoint(NamedTuple):
+class MakePoint(Record):
     """Make a missing mount point: a folder, or an empty file for a file."""
 
     jail: str
@@ -154,7 +145,7 @@ def attach(root: Root, wanted: Wanted, flags: frozenset[str]) -> None:
         ) from None
 
 
-class Attach(NamedTuple):
+class Attach(Record):
     """Mount something in a jail, visible to the whole host."""
 
     jail: str
@@ -170,7 +161,7 @@ class Attach(NamedTuple):
             attach(root, self.wanted, self.flags)
 
 
-class Adjust(NamedTuple):
+class Adjust(Record):
     """Change the flags or the file system options of a mount that is there."""
 
     jail: str
@@ -197,7 +188,7 @@ class Adjust(NamedTuple):
                 ) from None
 
 
-class Detach(NamedTuple):
+class Detach(Record):
     """Unmount one mount of a jail, never lazily. id is the kernel's, dest a true inside path."""
 
     jail: str
@@ -231,13 +222,34 @@ class Detach(NamedTuple):
             ) from None
 
 
+def leave_other_jails(own: str) -> None:
+    """Let go of the mounts of all jails but one, in a mount namespace of our own.
+
+    A copy of a jail's mount that lives on in here would keep that jail from being removed.
+    """
+    left: list[str] = []
+    for mount in _procs.mount_table():
+        point = mount.point
+        if own in (point, *_above(point)) or any(is_inside(point, other) for other in left):
+            continue
+        if any(os.path.lexists(os.path.join(folder, _rootfs.MARKER)) for folder in _above(point)):
+            _kernel.detach(point)
+            left.append(point)
+
+
+def _above(path: str) -> list[str]:
+    """The folders above a path, without the root."""
+    names = path.strip("/").split("/")
+    return ["/" + "/".join(names[:depth]) for depth in range(1, len(names))]
+
+
 def listed(names: list[str], most: int = 8) -> str:
     """Join names for a sentence, the first few of many."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
-class WriteHostFile(NamedTuple):
+class WriteHostFile(Record):
     """Replace a text file of the host in one step, if it is still what was planned on."""
 
     path: str

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 #: Flags that belong to one mount (not to its file system) and that mountinfo shows.
 FLAGS: dict[str, int] = {
@@ -53,7 +56,7 @@ _USERSPACE = frozenset(
 _BINARY = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-class Options(NamedTuple):
+class Options(Record):
     """One option list, sorted."""
 
     bind: bool = False

@@ -9,18 +9,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _bootstrap,
     _dpkg,
-    _jail,
+    _rootfs,
     _session,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
-from ansible_collections.jaulas.chroot.plugins.module_utils._operations import Operation
+from ansible_collections.jaulas.chroot.plugins.module_utils._glob import glob
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
-from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan, State
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 _LISTS = "/var/lib/apt/lists"
 _TMP = "/tmp"
@@ -57,7 +58,7 @@ _JOURNAL = "/var/lib/dpkg/updates/[0-9]*"
 _NAME = re.compile(r"\*|[a-z0-9][a-z0-9+.-]*(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?")
 
 
-class Apt(NamedTuple):
+class Apt(Record):
     """One call of apt-get inside a jail."""
 
     jail: str
@@ -134,7 +135,7 @@ def _argv(params: Mapping[str, Any], names: Sequence[str]) -> list[str]:
 
 def _lists_age(root: Root) -> float:
     """Seconds since the package lists were fetched; without any lists, for ever."""
-    if not root.glob(f"{_LISTS}/*_Packages*"):
+    if not glob(root, f"{_LISTS}/*_Packages*"):
         return float("inf")
     places = [root.find(stamp) for stamp in _STAMPS]
     return time.time() - max(place.status.st_mtime for place in places if place)
@@ -172,12 +173,12 @@ def _state(jail: str, versions: dict[str, str]) -> State:
 
 def _read(jail: str) -> list[_dpkg.Package]:
     with Root(jail) as root:
-        if not _jail.has_dpkg(root):
+        if not _rootfs.has_dpkg(root):
             raise JailError(
                 f"Cannot manage the packages of {jail}: it has no dpkg.",
                 "Use chroot_exec with the package manager that it has.",
             )
-        return _jail.packages(root)
+        return _rootfs.packages(root)
 
 
 def _changes(before: dict[str, str], after: dict[str, str]) -> dict[str, object]:
@@ -200,8 +201,8 @@ def plan(jail: str, params: Mapping[str, Any], check_mode: bool) -> Plan:
     only_lists = not params["name"] and not params["autoremove"]
     acts = bool(names) or (bool(params["autoremove"]) and not params["name"])
     with Root(jail) as root:
-        age, arch = _lists_age(root), _jail.architecture(root) or ""
-        cut_short = bool(root.glob(_JOURNAL)) or bool(_dpkg.unfinished(packages))
+        age, arch = _lists_age(root), _rootfs.architecture(root) or ""
+        cut_short = bool(glob(root, _JOURNAL)) or bool(_dpkg.unfinished(packages))
     stale = bool(params["update_cache"]) and age > float(params["cache_valid_time"])
     installs = acts and params["state"] != "absent" and bool(names)
     update = (stale and (installs or only_lists)) or (installs and age == float("inf"))

@@ -13,11 +13,10 @@ followed by the kernel (openat(2), O_NOFOLLOW).
 from __future__ import annotations
 
 import errno
-import fnmatch
 import os
 import stat
-from collections.abc import Iterator
-from typing import NamedTuple, final
+
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 #: As the kernel: more links than this in one path is a loop (path_resolution(7)).
 MAX_LINKS = 40
@@ -50,7 +49,7 @@ def mount_id(fd: int) -> int:
     raise OSError(errno.ENODATA, "the kernel names no mount id", f"/proc/self/fdinfo/{fd}")
 
 
-class Located(NamedTuple):
+class Located(Record):
     """A place inside a root: an O_PATH descriptor and its true path as seen from the root."""
 
     fd: int
@@ -95,7 +94,6 @@ class _Walk:
             os.close(fd)
 
 
-@final
 class Root:
     """A directory that acts as `/`. Use it as a context manager; it owns its descriptors."""
 
@@ -178,31 +176,3 @@ class Root:
             raise OSError(errno.EINVAL, "not a regular file", path)
         with open(place.magic, "rb") as handle:
             return handle.read(limit)
-
-    def glob(self, pattern: str) -> list[str]:
-        """List the inside paths that match a shell pattern, sorted."""
-        return sorted(self._glob("", components(pattern)))
-
-    def _glob(self, base: str, names: list[str]) -> Iterator[str]:
-        if not names:
-            yield base or "/"
-            return
-        head, rest = names[0], names[1:]
-        for name in self._matches(base, head):
-            place = f"{base}/{name}"
-            # A dangling link exists, as it does for the shell; below one there is nothing.
-            if self.find(place, follow=bool(rest)):
-                yield from self._glob(place, rest)
-
-    def _matches(self, base: str, pattern: str) -> list[str]:
-        if not any(sign in pattern for sign in "*?["):
-            return [pattern]
-        place = self.find(base)
-        if place is None or not stat.S_ISDIR(place.status.st_mode):
-            return []
-        hidden = pattern.startswith(".")
-        return [
-            name
-            for name in os.listdir(place.magic)
-            if fnmatch.fnmatchcase(name, pattern) and (hidden or not name.startswith("."))
-        ]

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from ansible_collections.jaulas.chroot.plugins.module_utils._operations import Operation
+from typing import Protocol
 
 #: What a diff shows: a heading for each part of the system, and that part as text.
 State = Mapping[str, str]
+
+
+class Operation(Protocol):
+    """One change of the system. describe() gives the words that check mode shows."""
+
+    def describe(self) -> str:
+        """Say what apply() will do, as a clause: `mount /dev on /srv/j/dev`."""
+
+    def apply(self) -> None:
+        """Do it, or raise JailError and leave things as they were."""
 
 
 @dataclass

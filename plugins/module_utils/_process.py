@@ -17,25 +17,27 @@ the caller.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, NoReturn
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 from ansible_collections.jaulas.chroot.plugins.module_utils._streams import (
     Command,
     Streams,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import NoReturn
+
 _NAMESPACES = _kernel.NEW_MOUNTS | _kernel.NEW_PIDS | _kernel.NEW_UTS | _kernel.NEW_IPC
 _UNREACHABLE = "a forked child ends within its block"
 
 
-class Outcome(NamedTuple):
+class Outcome(Record):
     """How it ended. rc is negative where a signal ended it, as for subprocess."""
 
     rc: int
@@ -85,16 +87,23 @@ def contain(
         # The first process is gone without a word: something killed it.
         return Outcome(-signal.SIGKILL, out, err, timed_out)
     if "exec" in report:
-        raise NotStarted(report["msg"], report["exec"])
+        raise NotStarted(report["msg"], _number(report["exec"]))
     if "msg" in report:
-        raise JailError(report["msg"], report["hint"])
-    return Outcome(_exit_code(report["status"]), out, err)
+        raise JailError(report["msg"], report.get("hint", ""))
+    return Outcome(_exit_code(_number(report.get("status", ""))), out, err)
 
 
-def _first_word(said: bytes) -> dict[str, Any]:
-    """What was told first; what follows only follows from it. Nothing, if nothing was told."""
-    lines = said.splitlines()
-    return dict(json.loads(lines[0])) if lines else {}
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else signal.SIGKILL
+
+
+def _first_word(said: bytes) -> dict[str, str]:
+    """What was told first; what follows only follows from it. Nothing, if nothing was told.
+
+    It is text of one line, and is read as such: who is root in a jail may have tampered with it.
+    """
+    fields = said.partition(b"\n")[0].decode("utf-8", "replace").split("\t")
+    return dict(zip(fields[::2], fields[1::2]))
 
 
 def _exit_code(status: int) -> int:
@@ -102,7 +111,8 @@ def _exit_code(status: int) -> int:
 
 
 def _say(fd: int, **report: object) -> None:
-    os.write(fd, json.dumps(report).encode() + b"\n")
+    fields = [" ".join(str(part).split()) for pair in report.items() for part in pair]
+    os.write(fd, "\t".join(fields).encode("utf-8", "replace") + b"\n")
 
 
 def _hear(fd: int) -> bytes:
@@ -209,7 +219,7 @@ def _first_process(
         while ended != program:
             ended, status = os.wait()
         goes_on = command.lasting and _has_children()
-        _say(words, status=status, goes_on=goes_on)
+        _say(words, status=status, goes_on="yes" if goes_on else "")
         while goes_on:
             os.wait()
             goes_on = _has_children()

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _mountinfo
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import is_inside
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
-class Process(NamedTuple):
+class Process(Record):
     """A process and the first reason why it counts as inside."""
 
     pid: int
@@ -67,7 +69,7 @@ def mount_table() -> list[_mountinfo.Mount]:
     return _mountinfo.parse(_files.read_text("/proc/self/mountinfo"))
 
 
-class SeenMount(NamedTuple):
+class SeenMount(Record):
     """A mount below a folder, and a process in whose mount namespace it is."""
 
     point: str

@@ -6,17 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
-
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _fstab,
     _options,
     _paths,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-class Wanted(NamedTuple):
+class Wanted(Record):
     """One mount as declared: dest is a path inside the jail; fstype is `none` for a bind."""
 
     src: str

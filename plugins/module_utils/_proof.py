@@ -10,12 +10,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _jail, _procs
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Busy, Refused
 from ansible_collections.jaulas.chroot.plugins.module_utils._operations import listed
 from ansible_collections.jaulas.chroot.plugins.module_utils._procs import Process
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 _GRACE = 5.0
 _PAUSE = 0.05
@@ -65,7 +65,7 @@ def may_end(process: Process) -> bool:
     return lives_there and process.pid not in _ancestors()
 
 
-class EndProcesses(NamedTuple):
+class EndProcesses(Record):
     """End the processes that run inside a jail: first ask (TERM), then insist (KILL)."""
 
     path: str

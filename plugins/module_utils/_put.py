@@ -11,14 +11,13 @@ import re
 import secrets
 import stat
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     JailError,
     Refused,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
-    Operation,
     make_directories,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
@@ -26,13 +25,14 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
     components,
     mount_id,
 )
-from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan, State
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 _LIMIT = 16 << 20
 _FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class PutFile(NamedTuple):
+class PutFile(Record):
     """Write one file of a jail in one step; owner root, the mode as declared."""
 
     jail: str
@@ -61,7 +61,7 @@ class PutFile(NamedTuple):
                 raise
 
 
-class DropFile(NamedTuple):
+class DropFile(Record):
     """Delete one file of a jail."""
 
     jail: str
@@ -86,7 +86,7 @@ def _stay_inside(root: Root, fd: int, dest: str) -> None:
         )
 
 
-class _Present(NamedTuple):
+class _Present(Record):
     content: bytes
     mode: int
     is_link: bool

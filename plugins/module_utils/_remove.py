@@ -7,16 +7,15 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _build, _jail
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Refused
-from ansible_collections.jaulas.chroot.plugins.module_utils._operations import Operation
-from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan
 from ansible_collections.jaulas.chroot.plugins.module_utils._proof import ending, prove_unused
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 
-class RemoveJail(NamedTuple):
+class RemoveJail(Record):
     """Take a jail's name away in one step, then delete its tree by descriptors."""
 
     path: str

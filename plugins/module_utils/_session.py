@@ -9,17 +9,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _arch,
     _files,
-    _jail,
     _kernel,
+    _operations,
     _process,
     _procs,
     _profiles,
+    _rootfs,
     _streams,
     _users,
 )
@@ -34,6 +33,10 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
     components,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLICY = "/usr/sbin/policy-rc.d"
@@ -50,7 +53,7 @@ _LINKS = {
 _OWN_DEV = Wanted("tmpfs", "/dev", "tmpfs", ("nosuid", "mode=755"))
 
 
-class Session(NamedTuple):
+class Session(Record):
     """What to run in a jail, and how.
 
     timeout is in seconds; env is added to a clean one; scratch names folders of the jail that are
@@ -77,7 +80,7 @@ def run(session: Session) -> _process.Outcome:
     name = f"session in {session.jail}"
     with Root(session.jail) as root:
         user = _find_user(root, session.user)
-        arch = _arch.ARCHITECTURES.get(_jail.architecture(root) or "")
+        arch = _arch.ARCHITECTURES.get(_rootfs.architecture(root) or "")
         deny = False
         try:
             with _files.shared(name, name):
@@ -110,8 +113,8 @@ def _enter(
 def _find_user(root: Root, request: str) -> _users.User:
     user = _users.find(
         request,
-        _jail.read_text(root, "/etc/passwd"),
-        _jail.read_text(root, "/etc/group"),
+        _rootfs.read_text(root, "/etc/passwd"),
+        _rootfs.read_text(root, "/etc/group"),
     )
     if user is None:
         raise JailError(
@@ -156,7 +159,7 @@ def _place_for_policy(root: Root) -> bool:
     One that is missing is made empty and not executable: if a crash leaves it behind, it means
     nothing to anybody and the next session clears it.
     """
-    if not _jail.has_dpkg(root):
+    if not _rootfs.has_dpkg(root):
         return False
     try:
         folder, name = root.parent(_POLICY)
@@ -195,7 +198,7 @@ class _Inside:
     def prepare(self) -> None:
         """As the first process: mount. Descriptors from outside belong to other mounts."""
         os.umask(0o022)
-        _jail.leave_other_jails(self.session.jail)
+        _operations.leave_other_jails(self.session.jail)
         self.root = Root(self.session.jail)
         own = [
             mount.point[len(self.root.path.rstrip("/")) :]

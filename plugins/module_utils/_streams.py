@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 _CHUNK = 1 << 16
 #: Where whoever started us hears how it went.
 _LISTENER = 1
 
 
-class Command(NamedTuple):
+class Command(Record):
     """What to run. timeout is in seconds; output goes to the descriptor `log` if there is one.
 
     An attached program has the caller's own standard streams. What a lasting one has left in the

@@ -9,11 +9,10 @@ Users are the jail's own: the host's numbers and names mean nothing inside.
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 
-class User(NamedTuple):
+class User(Record):
     """Who a command runs as."""
 
     name: str
@@ -27,12 +26,9 @@ class User(NamedTuple):
 ROOT = User("root", 0, 0, (0,), "/root")
 
 
-#: Longer numbers are no ids, and other digits than these are no numbers to the kernel.
-_ID = re.compile(r"[0-9]{1,10}")
-
-
 def _is_id(text: str) -> bool:
-    return _ID.fullmatch(text) is not None and int(text) < 2**32 - 1
+    # Longer numbers are no ids, and digits of other scripts are no numbers to the kernel.
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**32 - 1
 
 
 def _rows(text: str, columns: int) -> list[list[str]]:

@@ -144,9 +144,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _argspec,
-    _jail,
     _module,
     _mount_set,
+    _rootfs,
 )
 
 
@@ -184,7 +184,7 @@ def main() -> None:
     leaving = params["state"] in ("unmounted", "absent")
     _module.run(
         module,
-        _jail.real_root_or_nothing if leaving else _jail.real_root,
+        _rootfs.real_root_or_nothing if leaving else _rootfs.real_root,
         lambda path: _mount_set.plan(
             path,
             _mount_set.declared(params["profile"], params["mounts"]),

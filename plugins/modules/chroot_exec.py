@@ -176,8 +176,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _argspec,
     _exec,
-    _jail,
     _module,
+    _rootfs,
 )
 
 
@@ -214,7 +214,7 @@ def main() -> None:
     # Several commands may run in one jail at once: no lock.
     _module.run(
         module,
-        _jail.real_root,
+        _rootfs.real_root,
         lambda path: _exec.plan(path, module.params),
         exclusive=False,
     )

@@ -233,9 +233,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _argspec,
     _create,
-    _jail,
     _module,
     _remove,
+    _rootfs,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
 
@@ -290,7 +290,7 @@ def main() -> None:
         return _create.plan(path, params)
 
     # Whoever holds the jail is probably making it: worth waiting for.
-    _module.run(module, _jail.real_parent, plan, patience=600)
+    _module.run(module, _rootfs.real_parent, plan, patience=600)
 
 
 if __name__ == "__main__":

@@ -91,9 +91,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _argspec,
-    _jail,
     _module,
     _put,
+    _rootfs,
 )
 
 
@@ -122,7 +122,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _module.run(module, _jail.real_root, lambda path: _put.plan(path, module.params["files"]))
+    _module.run(module, _rootfs.real_root, lambda path: _put.plan(path, module.params["files"]))
 
 
 if __name__ == "__main__":

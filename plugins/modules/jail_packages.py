@@ -147,9 +147,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _argspec,
-    _jail,
     _module,
     _packages,
+    _rootfs,
 )
 
 
@@ -179,7 +179,7 @@ def main() -> None:
     )
     _module.run(
         module,
-        _jail.real_root,
+        _rootfs.real_root,
         lambda path: _packages.plan(path, module.params, module.check_mode),
     )
 

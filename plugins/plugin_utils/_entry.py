@@ -19,18 +19,22 @@ from pathlib import Path
 _UTILS = Path(__file__).parent.parent / "module_utils"
 #: The only one that needs Ansible's own utilities; no connection does.
 _NOT_SENT = ("_module.py", "__init__.py")
+_PACKAGE = "ansible_collections.jaulas.chroot.plugins.module_utils"
 #: Isolated from the environment and from what is installed on the host: faster, and nobody's.
 _PYTHON = ("-I", "-S", "-c")
 _FINDER = """\
 import os, sys
 if os.geteuid():
     sys.exit({refused!r})
-sys.path.append({folder!r})
+# A package without the folders above it, as to look into each of them takes time.
+package = type(sys)({package!r})
+package.__path__ = [{folder!r}]
+sys.modules.update({{{package!r}: package, {top!r}: package}})
 try:
     from {package} import _enter
 except ImportError:
     sys.exit({missing!r})
-_enter.main(sys.argv[1])
+_enter.main(sys.argv[1:])
 """
 #: $1 names the way to become root, $2 the Python of the host, $3 the sign; the rest is for Python.
 _SCRIPT = """\
@@ -80,6 +84,18 @@ def _library_program() -> str:
     return utilities()["_library.py"].decode()
 
 
+def finder(sign: str, folder: str = "/run/jaulas.chroot") -> str:
+    """The program that finds the library on the host and runs it; sign begins its complaints."""
+    return _FINDER.format(
+        folder=f"{folder}/{library()}",
+        package=_PACKAGE,
+        top=_PACKAGE.partition(".")[0],
+        missing=f"{sign} missing",
+        refused=f"{sign} the login is not root on the host; "
+        "ansible_jail_escalation says how it becomes root",
+    )
+
+
 class Way:
     """How to get from a login on the host into jails: escalation, Python, and our own sign.
 
@@ -91,7 +107,6 @@ class Way:
         self.escalation = escalation
         self.python = python
         self.sign = sign
-        self.missing = f"{sign} missing"
 
     def _line(self, *arguments: str) -> str:
         words = ["/bin/sh", "-c", _SCRIPT, "sh", self.escalation, self.python, self.sign]
@@ -99,22 +114,9 @@ class Way:
 
     def enter(self, jail: str, command: str, profile: str, services: str, lasting: bool) -> str:
         """A command line for the host that runs a command line in a jail."""
-        finder = _FINDER.format(
-            folder=f"/run/jaulas.chroot/{library()}",
-            package="ansible_collections.jaulas.chroot.plugins.module_utils",
-            missing=self.missing,
-            refused=f"{self.sign} the login is not root on the host; "
-            "ansible_jail_escalation says how it becomes root",
-        )
-        request = {
-            "jail": jail,
-            "command": command,
-            "profile": profile,
-            "services": services,
-            "lasting": lasting,
-            "sign": self.sign,
-        }
-        return self._line(finder, json.dumps(request))
+        may_last = "lasting" if lasting else ""
+        request = (self.sign, jail, profile, services, may_last, command)
+        return self._line(finder(self.sign), *request)
 
     def install(self) -> tuple[str, bytes]:
         """A command line that puts the library on a host, and what to feed it."""

@@ -145,7 +145,7 @@ def test_a_line_that_breaks(
 def test_a_killed_play(
     controller: Controller, base: Path, sessions: Sessions, variant: Variant
 ) -> None:
-    """SIGKILL of ansible-playbook itself: its workers and clients end, and with them the command."""
+    """SIGKILL of ansible-playbook: its workers and clients end, and with them the command."""
     process = _sleeping(controller, variant, base, sessions)
     process.kill()
     eventually(lambda: not sessions(), "the end of the session")

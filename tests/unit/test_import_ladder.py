@@ -16,13 +16,12 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 UTILS = PLUGINS / "module_utils"
 OWN = "ansible_collections.jaulas.chroot.plugins.module_utils"
 LADDER = (
-    "_errors _library _paths _text _arch _marker _users _argspec",
-    "_mountinfo _fstab _options _dpkg _release _streams",
-    "_kernel _files _profiles _archive",
+    "_errors _library _record _text _argspec _plan",
+    "_paths _arch _dpkg _marker _users _mountinfo _fstab _options _release _streams",
+    "_kernel _files _profiles _archive _rootfs _glob",
     "_process _procs _trees",
     "_operations",
-    "_plan _mounts _bootstrap",
-    "_jail",
+    "_mounts _bootstrap _jail",
     "_session _proof",
     "_build _enter _exec _mount_set _packages _put _info",
     "_remove _create",

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _jail, _marker
+from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _jail,
+    _marker,
+    _rootfs,
+)
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError, Refused
 from ansible_collections.jaulas.chroot.plugins.module_utils._fstab import Entry
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
@@ -31,22 +35,22 @@ def elf(machine: int, bits: int = 2) -> bytes:
 
 @pytest.mark.parametrize("path", ["/srv/j", "/srv//j/", "//srv/./j", "/srv/x/../j"])
 def test_real_parent_spells_one_way(path: str) -> None:
-    assert _jail.real_parent(path) == os.path.realpath("/srv") + "/j"
+    assert _rootfs.real_parent(path) == os.path.realpath("/srv") + "/j"
 
 
 def test_real_parent_follows_links_above_only(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "real/j").symlink_to("/")
-    assert _jail.real_parent(f"{tmp_path}/link/j") == f"{tmp_path}/real/j"
+    assert _rootfs.real_parent(f"{tmp_path}/link/j") == f"{tmp_path}/real/j"
     with pytest.raises(Refused, match="the host itself"):
-        _jail.real_root(f"{tmp_path}/link/j")
+        _rootfs.real_root(f"{tmp_path}/link/j")
 
 
 @pytest.mark.parametrize("path", ["", "srv/j", "/", "//", "/..", "/a\tb", "/a\0b"])
 def test_real_parent_refuses(path: str) -> None:
     with pytest.raises(JailError):
-        _jail.real_parent(path)
+        _rootfs.real_parent(path)
 
 
 def test_inspect(jail: Path) -> None:
@@ -95,7 +99,7 @@ def test_architecture(jail: Path, program: bytes, status: str, arch: str | None)
         text = f"Package: dpkg\nStatus: install ok installed\nArchitecture: {status}\n"
         (jail / "var/lib/dpkg/status").write_text(text)
     with Root(str(jail)) as root:
-        found = _jail.architecture(root)
+        found = _rootfs.architecture(root)
     assert found == arch
 
 

@@ -12,8 +12,8 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
     Attach,
     Detach,
     MakePoint,
-    Operation,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import PROFILES, Wanted
 from ansible_collections.jaulas.chroot.tests.unit.plugins.module_utils.toy_mounts import (
     HOST,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _paths
+from ansible_collections.jaulas.chroot.plugins.module_utils._glob import glob
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, is_inside
 
 
@@ -226,12 +227,12 @@ def test_a_magic_link_of_proc_is_text(tmp_path: Path) -> None:
 )
 def test_glob(root: Root, tree: Path, pattern: str, found: list[str]) -> None:
     (tree / ".hidden").write_text("")
-    assert root.glob(pattern) == found
+    assert glob(root, pattern) == found
 
 
 def test_glob_stays_inside(root: Root) -> None:
-    assert root.glob("/../../*/secret") == []
-    assert root.glob("/up/*") == ["/up/passwd", "/up/up"]
+    assert glob(root, "/../../*/secret") == []
+    assert glob(root, "/up/*") == ["/up/passwd", "/up/up"]
 
 
 def test_no_descriptor_is_left_open(tree: Path) -> None:
@@ -239,7 +240,7 @@ def test_no_descriptor_is_left_open(tree: Path) -> None:
     with Root(str(tree)) as root:
         for path in ("/usr/deep", "/ping", "/dangling", "/abs", "/etc/passwd/x", "/sbin/sh"):
             root.find(path)
-        root.glob("/*/*")
+        glob(root, "/*/*")
     assert len(os.listdir("/proc/self/fd")) == before
 
 

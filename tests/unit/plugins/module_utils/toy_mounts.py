@@ -16,9 +16,9 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
     Attach,
     Detach,
     MakePoint,
-    Operation,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import components, is_inside
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
 
 JAIL = "/srv/j"
