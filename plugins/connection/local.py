@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - jaulas.chroot.core_options.local
 notes:
   - C(become) and C(become_user) are about the users of the jail.
+  - Pipelining is on unless it is switched off.
 author:
   - The jaulas.chroot authors (@jaulas)
 """

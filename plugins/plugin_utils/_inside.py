@@ -29,6 +29,9 @@ display = Display()
 #: What is held in memory of a file on its way. Core's ssh takes time by the square of the second.
 _PUT_CHUNK = 64 << 20
 _FETCH_CHUNK = 8 << 20
+#: A command in a terminal does not hear that nobody listens any more. And what keeps
+#: pipelining from being core's default, a sudo that insists on a terminal, is of no concern here.
+_DEFAULTS = {"use_tty": False, "pipelining": True}
 _NO_PYTHON = re.compile(rb"python[0-9.]*: (?:inaccessible or )?(?:not found|No such file)")
 
 
@@ -69,15 +72,14 @@ class Inside(ConnectionBase):
         return str(self.get_option("jail_path"))
 
     def get_option(self, option: str, hostvars: dict[str, Any] | None = None) -> Any:
-        """As core's, with two differences.
+        """As core's, with other defaults (_DEFAULTS).
 
-        The remote user is the jail's for all but core's own plugin. And there is no terminal
-        unless one is asked for: what runs in one does not hear that nobody listens any more.
+        And the remote user is the jail's for all but core's own plugin.
         """
         if option == "remote_user" and not self._on_host:
             return self.default_user
-        if option == "use_tty" and self.get_option_and_origin(option, hostvars)[1] == "default":
-            return False
+        if option in _DEFAULTS and self.get_option_and_origin(option, hostvars)[1] == "default":
+            return _DEFAULTS[option]
         return super().get_option(option, hostvars)
 
     @contextlib.contextmanager

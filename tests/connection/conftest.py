@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ from fault_runs import Host
 from fault_tools import bootstrap, copy, eventually
 
 USER = "jaulas-probe"
+PASSWORD = secrets.token_hex(8)
 #: An ordinary user who may read what lies in root's home, where the Python of the tests may be.
 AS_USER = (
     "setpriv",
@@ -191,8 +193,8 @@ def user(host: Host) -> str:
     """
     home = host.folder / "home"
     add = ["useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh"]
-    # No password fits, but the account is not locked, which sshd would not let in.
-    subprocess.run([*add, "--password", "*", USER], check=True)
+    subprocess.run([*add, USER], check=True)
+    subprocess.run(["chpasswd"], input=f"{USER}:{PASSWORD}", text=True, check=True)
     rights = Path("/etc/sudoers.d/jaulas-probe")
     rights.write_text(f"{USER} ALL=(root) NOPASSWD: ALL\n")
     rights.chmod(0o440)
@@ -229,7 +231,7 @@ def sshd(host: Host, user: str) -> Iterator[Sshd]:
         "PidFile": "none",
         "StrictModes": "no",
         "UsePAM": "no",
-        "PasswordAuthentication": "no",
+        "PasswordAuthentication": "yes",
         "PermitRootLogin": "prohibit-password",
         "Subsystem": "sftp internal-sftp",
         "MaxStartups": 100,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import USER, VARIANTS, Controller, Sshd, Variant
+from conftest import PASSWORD, USER, VARIANTS, Controller, Sshd, Variant
 from fault_tools import eventually
 
 Sessions = Callable[[], list[int]]
@@ -105,8 +105,7 @@ def test_files(controller: Controller, jail: Path, place: Path, variant: Variant
         assert (place / "back" / name).read_bytes() == content, name
 
 
-@pytest.mark.parametrize("connection", ["ssh", "local"])
-def test_a_big_file(controller: Controller, jail: Path, place: Path, connection: str) -> None:
+def test_a_big_file(controller: Controller, jail: Path, place: Path) -> None:
     big, back = place / "big", place / "back"
     with open(big, "wb") as file:
         file.writelines(os.urandom(1 << 20) * 16 for _part in range(64))
@@ -114,10 +113,30 @@ def test_a_big_file(controller: Controller, jail: Path, place: Path, connection:
         {"ansible.builtin.copy": {"src": str(big), "dest": "/srv/big"}},
         {"ansible.builtin.fetch": {"src": "/srv/big", "dest": str(back), "flat": True}},
     ]
-    controller.play(tasks, Variant(connection, True, "root"), jail, 900)
+    controller.play(tasks, ROOT_BY_SSH, jail, 900)
     assert big.stat().st_size == 1 << 30
     for other in (jail / "srv/big", back):
         subprocess.run(["cmp", big, other], check=True)
+
+
+def test_a_password_and_a_host_on_the_way(controller: Controller, base: Path, sshd: Sshd) -> None:
+    """What core's ssh does before there is a connection is left to it."""
+    way = controller.ways[USER]
+    there = f"127.0.0.1:{sshd.port}"
+    jump = f"ssh {way['ansible_ssh_common_args']} -i {sshd.key} -W {there} ssh://{USER}@{there}"
+    for changes in (
+        {"ansible_ssh_private_key_file": "/dev/null", "ansible_password": PASSWORD},
+        # A name that nobody knows: only the host on the way leads there.
+        {"ansible_ssh_extra_args": f"-o ProxyCommand='{jump}'", "ansible_host": "far.invalid"},
+        {"ansible_ssh_args": "-o ControlMaster=no", "ansible_ssh_retries": 2},
+    ):
+        tasks: list[dict[str, Any]] = [
+            {"ansible.builtin.copy": {"content": "x", "dest": "/srv/x"}, "check_mode": True},
+            {"ansible.builtin.command": "id -un", "register": "me"},
+            must("me.stdout == 'root'"),
+        ]
+        said = controller.play(tasks, USER_BY_SSH, base, vars=changes)
+        assert PASSWORD not in said
 
 
 def test_options_are_read_for_every_item(
