@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How much longer a play takes in a jail than on its host. scripts/bench runs it; see benchmarks/."""
+"""How much longer a play takes in a jail than on its host. Run by scripts/bench."""
 
 from __future__ import annotations
 
