@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 #: A file's name at the start of a paragraph, and its text in the block that follows.
-FILE = re.compile(r"^`([^`\s]+/[^`\s]+)`(?:(?!\n\n).)*:\n\n```yaml\n(.*?)^```$", re.M | re.S)
+FILE = re.compile(
+    r"^`([^`\s]+/[^`\s]+)`(?:(?!\n\n).)*:\n\n```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 def main(guide: str, folder: str, words: str, instead: str) -> None:
