@@ -18,17 +18,21 @@ _FIELDS = ("Package", "Status", "Version", "Architecture")
 
 
 class Package(Record):
-    """One stanza. `state` is dpkg's last word: installed, config-files, half-configured, ..."""
+    """One stanza. `state` is dpkg's last word: installed, config-files, half-configured, ...
+
+    A damaged one must be reinstalled, whatever its state: its unpacking was cut short.
+    """
 
     name: str
     arch: str
     version: str
     want: str
     state: str
+    damaged: bool = False
 
     @property
     def installed(self) -> bool:
-        return self.state == "installed"
+        return self.state == "installed" and not self.damaged
 
 
 def stanzas(text: str) -> Iterator[dict[str, str]]:
@@ -60,6 +64,7 @@ def parse(text: str) -> list[Package]:
                     version=fields.get("Version", ""),
                     want=status[0],
                     state=status[2],
+                    damaged=status[2] == "half-installed" or "reinstreq" in status[1],
                 )
             )
     return packages
@@ -89,4 +94,4 @@ def satisfies(packages: Iterable[Package], request: str) -> bool:
 def unfinished(packages: Iterable[Package]) -> list[Package]:
     """Find what dpkg has begun and not ended: proof that a tree is not whole."""
     ended = ("installed", "config-files", "not-installed")
-    return [item for item in packages if item.state not in ended]
+    return [item for item in packages if item.damaged or item.state not in ended]

@@ -115,9 +115,10 @@ def _wanted(params: Mapping[str, Any], packages: Sequence[_dpkg.Package]) -> lis
     ]
 
 
-def _argv(params: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def _argv(params: Mapping[str, Any], names: Sequence[str], more: Sequence[str] = ()) -> list[str]:
     options = [
-        "--install-recommends" if params["install_recommends"] else "--no-install-recommends"
+        "--install-recommends" if params["install_recommends"] else "--no-install-recommends",
+        *more,
     ]
     if params["default_release"]:
         options.append(f"--default-release={params['default_release']}")
@@ -229,6 +230,10 @@ def plan(jail: str, params: Mapping[str, Any], check_mode: bool) -> Plan:
         if cut_short and not check_mode:
             # apt refuses to work where dpkg was cut short.
             Apt(jail, ("dpkg", "--configure", "-a"), "finish what dpkg has begun").apply()
+            damaged = [f"{item.name}:{item.arch}" for item in _read(jail) if item.damaged]
+            if damaged and params["state"] != "absent":
+                argv = _argv(params, list(dict.fromkeys([*names, *damaged])), ["--reinstall"])
+                change = Apt(jail, argv, change.what)
         if update and not check_mode:
             # What there is to do depends on the new lists, and fetching them twice is waste.
             refresh.apply()

@@ -59,6 +59,25 @@ def test_killed_installation(host: Host, jail: Path, program: str) -> None:
     assert not (jail / POLICY).exists()
 
 
+@pytest.mark.parametrize(
+    "left", ["install reinstreq half-installed", "install reinstreq installed"]
+)
+def test_unpacking_that_was_cut_short(host: Host, jail: Path, left: str) -> None:
+    """What dpkg leaves when it is killed in the middle of a package, a name in its lists amiss."""
+    args = {"path": str(jail), "name": ["jaula-probe"]}
+    host.done("jail_packages", **args, update_cache=True)
+    status = jail / "var/lib/dpkg/status"
+    whole = "Package: jaula-probe\nStatus: install ok installed\n"
+    text = status.read_text()
+    assert whole in text
+    status.write_text(text.replace(whole, f"Package: jaula-probe\nStatus: {left}\n"))
+    (jail / "var/lib/dpkg/info/jaula-probe.list").unlink()
+    assert host.done("jail_packages", **args)["changed"] is True
+    assert host.done("jail_packages", **args)["changed"] is False
+    audit = host.done("chroot_exec", path=str(jail), cmd="dpkg --audit")
+    assert audit["stdout"] == ""
+
+
 def test_killed_mounting(host: Host, place: Path, sham: Callable[[str], Path]) -> None:
     fstab = place / "fstab"
     old = "# the administrator's\nproc /proc proc defaults 0 0\n"

@@ -119,6 +119,14 @@ def test_matching_sees_every_state() -> None:
     assert [item.state for item in _dpkg.matching(_dpkg.parse(STATUS), "nano")] == ["config-files"]
 
 
+def test_a_damaged_package_is_not_installed() -> None:
+    for status in ("install reinstreq installed", "install ok half-installed"):
+        text = f"Package: a\nStatus: {status}\nArchitecture: all\nVersion: 1\n"
+        found = _dpkg.parse(text)
+        assert not _dpkg.satisfies(found, "a")
+        assert _dpkg.unfinished(found) == found
+
+
 def test_unfinished() -> None:
     assert [item.name for item in _dpkg.unfinished(_dpkg.parse(STATUS))] == ["man-db"]
     assert [item.name for item in _dpkg.unfinished(_dpkg.parse(HOSTILE))] == ["twice"]
