@@ -5,35 +5,38 @@
 from __future__ import annotations
 
 import json
-from types import ModuleType
+import multiprocessing
 from typing import Any
 
-from ansible.module_utils.common.yaml import yaml_load
-from ansible.plugins.connection import local, ssh
-from ansible.plugins.loader import fragment_loader
-from ansible.utils.plugin_docs import add_fragments
+from ansible import constants
+from ansible.plugins.loader import connection_loader
+
+#: Not what counts in ansible-core's versions, which would be taken for ours.
+_LEFT_OUT = {"version_added", "version_added_collection", "deprecated"}
+if multiprocessing.parent_process():
+    # A worker of Ansible's reads this for every task: what is for people costs more than the rest.
+    _LEFT_OUT |= {"description"}
 
 
-def _without_history(item: Any) -> Any:
-    """Leave out what counts in ansible-core's versions, which would be taken for ours."""
+def _without(item: Any) -> Any:
     if isinstance(item, list):
-        return [_without_history(part) for part in item]
+        return [_without(part) for part in item]
     if not isinstance(item, dict):
         return item
-    history = ("version_added", "version_added_collection", "deprecated")
-    return {key: _without_history(part) for key, part in item.items() if key not in history}
+    return {key: _without(part) for key, part in item.items() if key not in _LEFT_OUT}
 
 
-def _options(plugin: ModuleType) -> str:
+def _options(name: str) -> str:
     """The options of one of core's plugins as a fragment, with those of its own fragments."""
-    doc = yaml_load(plugin.DOCUMENTATION)
-    add_fragments(doc, plugin.__file__, fragment_loader=fragment_loader)
+    # Ansible has read them before it starts its workers; ansible-doc has not.
+    connection_loader.get(name, class_only=True)
+    options = constants.config.get_configuration_definitions("connection", name)
     # JSON is YAML, and takes the strings that Ansible has tagged with their origin.
-    return json.dumps({"options": _without_history(doc["options"])})
+    return json.dumps({"options": _without(options)})
 
 
 class ModuleDocFragment:
     """The options of core's connections as the ansible-core that runs has them: never a copy."""
 
-    SSH: str = _options(ssh)
-    LOCAL: str = _options(local)
+    SSH: str = _options("ssh")
+    LOCAL: str = _options("local")

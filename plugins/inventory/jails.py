@@ -75,6 +75,7 @@ from ansible.inventory.helpers import get_group_vars
 from ansible.inventory.host import Host
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
@@ -118,6 +119,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     f"{variables['ansible_connection']}."
                 )
                 continue
+            # Read here, its options need not be read anew by the worker of every task.
+            connection_loader.get(way["ansible_connection"], class_only=True)
             for jail in jails.values():
                 self._add(host, way, jail)
 
