@@ -14,7 +14,7 @@ from typing import Any
 
 from conftest import Controller, Variant
 
-RUNS = 5
+RUNS = 3
 #: Twenty tasks, of the kinds that most plays consist of.
 TASKS: list[dict[str, Any]] = [
     {"ansible.builtin.command": "true"},
