@@ -105,6 +105,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if "ansible_jail_path" not in host.get_vars()
         }
         found = self._found(list(hosts), path, cache) if self.get_option("discover") else {}
+        connections: set[str] = set()
         for host, variables in hosts.items():
             jails = {jail["path"]: jail for jail in self._declared(host, variables)}
             for answer in found.get(host, []):
@@ -119,10 +120,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     f"{variables['ansible_connection']}."
                 )
                 continue
-            # Read here, its options need not be read anew by the worker of every task.
-            connection_loader.get(way["ansible_connection"], class_only=True)
+            connections.add(way["ansible_connection"])
             for jail in jails.values():
                 self._add(host, way, jail)
+        for connection in connections:
+            # Read here, its options need not be read anew by the worker of every task.
+            connection_loader.get(connection, class_only=True)
 
     def _variables(self, host: Host) -> dict[str, Any]:
         """All variables that the inventory has for a host."""

@@ -74,6 +74,7 @@ def _acquire(what: str, doing: str, operation: int, patience: float) -> int:
                 f"Cannot start {doing}: {what} is in use by {_holder(path)}.",
                 "Wait until that ends, then run again.",
             )
+        # flock(2) either waits for ever or not at all.
         time.sleep(_PAUSE)
         fd = _open_lock(path, operation)
     return fd

@@ -115,10 +115,9 @@ def _wanted(params: Mapping[str, Any], packages: Sequence[_dpkg.Package]) -> lis
     ]
 
 
-def _argv(params: Mapping[str, Any], names: Sequence[str], more: Sequence[str] = ()) -> list[str]:
+def _argv(params: Mapping[str, Any], names: Sequence[str], damaged: Sequence[str]) -> list[str]:
     options = [
         "--install-recommends" if params["install_recommends"] else "--no-install-recommends",
-        *more,
     ]
     if params["default_release"]:
         options.append(f"--default-release={params['default_release']}")
@@ -130,7 +129,10 @@ def _argv(params: Mapping[str, Any], names: Sequence[str], more: Sequence[str] =
         return ["apt-get", *_APT, *options, "remove", "--", *names]
     if "*" in names:
         return ["apt-get", *_APT, *options, "dist-upgrade"]
-    verb = ["install", "--", *names] if names else ["autoremove"]
+    if damaged:
+        options.append("--reinstall")
+    wanted = dict.fromkeys([*names, *damaged])
+    verb = ["install", "--", *wanted] if wanted else ["autoremove"]
     return ["apt-get", *_APT, *options, *verb]
 
 
@@ -221,23 +223,21 @@ def plan(jail: str, params: Mapping[str, Any], check_mode: bool) -> Plan:
             reasons=[reason],
         )
     refresh = Apt(jail, _UPDATE, "update the package lists")
-    argv = _argv(params, names)
-    what = {"absent": "remove", "present": "install", "latest": "upgrade"}[str(params["state"])]
-    change = Apt(jail, argv, f"{what} {' '.join(names)}" if names else "remove unused packages")
     operations: list[Operation] = [refresh] if update and only_lists else []
     after = before
     if acts:
+        damaged: list[str] = []
         if cut_short and not check_mode:
             # apt refuses to work where dpkg was cut short.
             Apt(jail, ("dpkg", "--configure", "-a"), "finish what dpkg has begun").apply()
             damaged = [f"{item.name}:{item.arch}" for item in _read(jail) if item.damaged]
-            if damaged and params["state"] != "absent":
-                argv = _argv(params, list(dict.fromkeys([*names, *damaged])), ["--reinstall"])
-                change = Apt(jail, argv, change.what)
         if update and not check_mode:
             # What there is to do depends on the new lists, and fetching them twice is waste.
             refresh.apply()
-        simulation = _simulate(jail, argv, change.what, update and check_mode)
+        what = {"absent": "remove", "present": "install", "latest": "upgrade"}[params["state"]]
+        what = f"{what} {' '.join(names)}" if names else "remove unused packages"
+        change = Apt(jail, _argv(params, names, damaged), what)
+        simulation = _simulate(jail, change.argv, what, update and check_mode)
         after = _foresee(before, simulation, arch)
         if _STEP.search(simulation):
             operations.append(change)

@@ -87,7 +87,7 @@ def contain(
         # The first process is gone without a word: something killed it.
         return Outcome(-signal.SIGKILL, out, err, timed_out)
     if "exec" in report:
-        raise NotStarted(report["msg"], _number(report["exec"]))
+        raise NotStarted(report.get("msg", ""), _number(report["exec"]))
     if "msg" in report:
         raise JailError(report["msg"], report.get("hint", ""))
     return Outcome(_exit_code(_number(report.get("status", ""))), out, err)

@@ -94,6 +94,7 @@ def _within(seconds: float, done: Callable[[], bool]) -> bool:
     while not done():
         if time.monotonic() > deadline:
             return False
+        # Nothing tells of the end of processes that are not our children.
         time.sleep(_PAUSE)
     return True
 

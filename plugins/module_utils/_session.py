@@ -14,7 +14,6 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _arch,
     _files,
     _kernel,
-    _operations,
     _process,
     _procs,
     _profiles,
@@ -26,6 +25,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailE
 from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
     MakePoint,
     attach,
+    leave_other_jails,
     mount_point,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
@@ -198,7 +198,7 @@ class _Inside:
     def prepare(self) -> None:
         """As the first process: mount. Descriptors from outside belong to other mounts."""
         os.umask(0o022)
-        _operations.leave_other_jails(self.session.jail)
+        leave_other_jails(self.session.jail)
         self.root = Root(self.session.jail)
         own = [
             mount.point[len(self.root.path.rstrip("/")) :]

@@ -16,6 +16,8 @@ import json
 import shlex
 from pathlib import Path
 
+from ansible_collections.jaulas.chroot.plugins.module_utils import _library
+
 _UTILS = Path(__file__).parent.parent / "module_utils"
 #: The only one that needs Ansible's own utilities; no connection does.
 _NOT_SENT = ("_module.py", "__init__.py")
@@ -84,7 +86,7 @@ def _library_program() -> str:
     return utilities()["_library.py"].decode()
 
 
-def finder(sign: str, folder: str = "/run/jaulas.chroot") -> str:
+def finder(sign: str, folder: str = _library.FOLDER) -> str:
     """The program that finds the library on the host and runs it; sign begins its complaints."""
     return _FINDER.format(
         folder=f"{folder}/{library()}",

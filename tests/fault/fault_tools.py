@@ -40,6 +40,7 @@ def eventually(
         if found:
             return found
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        # What is looked for is somebody else's, and does not announce itself.
         time.sleep(pause)
 
 

@@ -38,6 +38,7 @@ AFTER = BEFORE + 2
 
 def request(mirror: str = "http://m/debian", **changes: object) -> Request:
     values = {"suite": "kerepakupai", "arch": "amd64", "components": ("main",), **changes}
+    # The values are whatever a test changes.
     return Request(mirror, **values)  # type: ignore[arg-type]
 
 

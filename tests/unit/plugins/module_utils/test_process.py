@@ -26,6 +26,7 @@ def nothing() -> None:
 
 
 def sh(script: str, **options: object) -> Outcome:
+    # The options are whatever a test sets.
     return _process.contain(Command(["sh", "-c", script], ENV, **options), nothing)  # type: ignore[arg-type]
 
 
@@ -34,6 +35,7 @@ def until(question: Callable[[], bool], seconds: float = 10) -> bool:
     while not question():
         if time.monotonic() > deadline:
             return False
+        # The processes that are asked about are not our children.
         time.sleep(0.01)
     return True
 

@@ -58,4 +58,5 @@ def test_as_the_one_of_typing(values: tuple[Any, ...], named: dict[str, Any]) ->
     assert (ours.first, ours.second, ours.third) == theirs
     assert ours.doubled() == theirs.second * 2
     with pytest.raises(AttributeError):
+        # What a type checker forbids has to fail as well.
         ours.first = "c"  # type: ignore[misc]
