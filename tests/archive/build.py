@@ -3,9 +3,9 @@
 The derivative is called ``kerepakupai``. Its packages are Debian bookworm's, fetched by a private
 apt that never touches this machine's own state, plus two made here: ``jaula-probe`` (1.0, and 2.0
 in ``kerepakupai-updates``) to install and upgrade, and ``jaula-daemon``, whose postinst starts a
-service.
+service. Beside it is as much of Debian's own trixie, for hosts that reach no other archive.
 
-    DEST/good/         dists/kerepakupai, dists/kerepakupai-updates, pool
+    DEST/good/         dists/kerepakupai, dists/kerepakupai-updates, dists/trixie, pool
     DEST/expired/      the same with a Valid-Until in the past, rightly signed
     DEST/wrongsuite/   the same with a Release that names another suite
     DEST/unsigned/     the same without any signature
@@ -33,7 +33,8 @@ SUITE = "kerepakupai"
 ARCHITECTURES = ("amd64", "i386")
 RELEASE_TIME = "%a, %d %b %Y %H:%M:%S UTC"
 
-UPSTREAM_SUITE = "bookworm"
+#: What is fetched: of which suite of Debian, for which architectures.
+UPSTREAM = {"bookworm": ARCHITECTURES, "trixie": ("amd64",)}
 UPSTREAM_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # What minbase is made of for both engines, the marker of a merged /usr, two packages for tests to
@@ -151,13 +152,13 @@ def upstream_mirror() -> str:
     return found[1]
 
 
-def fetch(arch: str, work: Path, pool_root: Path) -> str:
-    """Download what ``arch`` needs into the pool; give the packages' own index entries."""
+def fetch(suite: str, arch: str, work: Path, pool_root: Path) -> str:
+    """Download what ``arch`` of Debian's ``suite`` needs into the pool; give its index entries."""
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
     (work / "status").touch()
     (work / "sources.list").write_text(
-        f"deb [signed-by={UPSTREAM_KEYRING}] {upstream_mirror()} {UPSTREAM_SUITE} main\n"
+        f"deb [signed-by={UPSTREAM_KEYRING}] {upstream_mirror()} {suite} main\n"
     )
     options = {
         "APT::Architecture": arch,
@@ -244,7 +245,12 @@ def write_indices(dist: Path, entries: dict[str, str]) -> None:
         (folder / "Packages.xz").write_bytes(lzma.compress(data))
 
 
-def write_release(dist: Path, suite: str, valid_until: datetime | None = None) -> None:
+def write_release(
+    dist: Path,
+    suite: str,
+    valid_until: datetime | None = None,
+    architectures: tuple[str, ...] = ARCHITECTURES,
+) -> None:
     """Write the Release file over the indices that lie (or are linked) in ``dist``."""
     date = valid_until - timedelta(days=7) if valid_until else datetime.now(timezone.utc)
     fields = {
@@ -255,7 +261,7 @@ def write_release(dist: Path, suite: str, valid_until: datetime | None = None) -
         "Codename": suite,
         "Date": date.strftime(RELEASE_TIME),
         "Valid-Until": valid_until.strftime(RELEASE_TIME) if valid_until else None,
-        "Architectures": " ".join(ARCHITECTURES),
+        "Architectures": " ".join(architectures),
         "Components": "main",
         "Description": "made-up derivative of Debian, for tests",
     }
@@ -302,8 +308,12 @@ def build(root: Path) -> None:
     good = root / "good"
     work = root / "work"
     with ThreadPoolExecutor() as pool:
-        fetched = pool.map(lambda arch: fetch(arch, work / arch, good), ARCHITECTURES)
-        entries = dict(zip(ARCHITECTURES, fetched))
+        fetched = {
+            (suite, arch): pool.submit(fetch, suite, arch, work / f"{suite}-{arch}", good)
+            for suite, architectures in UPSTREAM.items()
+            for arch in architectures
+        }
+    entries = {arch: fetched["bookworm", arch].result() for arch in ARCHITECTURES}
     shutil.rmtree(work)
 
     ours = "\n".join([make_probe("1.0", good), make_daemon(good)])
@@ -313,6 +323,9 @@ def build(root: Path) -> None:
     updates = good / "dists" / f"{SUITE}-updates"
     write_indices(updates, dict.fromkeys(ARCHITECTURES, make_probe("2.0", good)))
     write_release(updates, f"{SUITE}-updates")
+    trixie = good / "dists" / "trixie"
+    write_indices(trixie, {"amd64": fetched["trixie", "amd64"].result()})
+    write_release(trixie, "trixie", architectures=("amd64",))
 
     past = datetime(2020, 1, 1, tzinfo=timezone.utc)
     expired = make_variant(root, "expired", valid_until=past)
@@ -324,7 +337,7 @@ def build(root: Path) -> None:
         home = Path(folder)
         try:
             make_keys(home, root / "keyring.gpg", root / "wrong-keyring.gpg")
-            for dist in (main, updates, expired, wrongsuite):
+            for dist in (main, updates, trixie, expired, wrongsuite):
                 sign(home, dist, "keyring@example.org")
         finally:
             run("gpgconf", "--homedir", home, "--kill", "all")

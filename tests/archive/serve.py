@@ -1,4 +1,4 @@
-"""Serve the archive that build.py made, well and badly, from one server on loopback.
+"""Serve the archive that build.py made, well and badly, from one server.
 
 The first part of a path chooses how the rest of it is answered:
 
@@ -113,6 +113,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--root", required=True, help="folder that build.py filled")
+    parser.add_argument("--address", default="127.0.0.1", help="where it listens: on loopback")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--url-file", type=Path, help="file to write the server's URL to")
     parser.add_argument("--slow-rate", type=int, default=1 << 20, help="bytes a second of /slow/")
@@ -121,8 +122,9 @@ def main() -> None:
     end_with_parent()
     Handler.slow_rate = options.slow_rate
     directory = os.path.abspath(options.root)
-    server = Server(("127.0.0.1", options.port), lambda *args: Handler(*args, directory=directory))
-    url = f"http://127.0.0.1:{server.server_port}"
+    at = (options.address, options.port)
+    server = Server(at, lambda *args: Handler(*args, directory=directory))
+    url = f"http://{options.address}:{server.server_port}"
     print(url, flush=True)
     if options.url_file:
         # Whoever waits for this file must never see half of it.

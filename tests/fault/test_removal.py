@@ -71,7 +71,7 @@ def test_a_mount_appears_meanwhile(
         assert digest(canary) == host_files
         if found["failed"]:
             refusals += 1
-            # A jail may be found unused between two mounts, as it is when they begin after the proof.
+            # It may be found unused between two mounts, as it is when they begin after the proof.
             assert not (proven and path.exists())
             if path.exists():
                 assert len(os.listdir(path / "home")) == FILES, "refused, and yet begun"

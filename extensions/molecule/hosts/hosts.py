@@ -1,0 +1,181 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test hosts on one machine: each with processes, mounts, files, a name and a network of its own.
+
+A host is an overlay on an image, the root folder of a Debian system. It is called h1 to h200, and
+its address is 198.18.88.11 and so on, of the network that RFC 2544 keeps for tests. There is no
+way from there to any other machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine
+import network
+from machine import STATE, Host
+
+#: What asks for a restart: reboot(2) in a PID namespace, handed on by unshare; nspawn's status.
+RESTARTS = (-signal.SIGHUP, 128 + signal.SIGHUP, 133)
+
+PROGRAM = Path(__file__).resolve()
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A host as it is named on the command line: NAME=IMAGE or NAME=IMAGE:systemd."""
+
+    host: Host
+    image: Path
+
+    @classmethod
+    def parse(cls, text: str) -> Wanted:
+        name, _sign, rest = text.partition("=")
+        image, _sign, init = rest.partition(":")
+        if not Path(image).is_dir() or init not in ("", "systemd"):
+            raise argparse.ArgumentTypeError(f"{text} is not NAME=IMAGE[:systemd] with a folder")
+        return cls(Host(name, systemd=bool(init)), Path(image))
+
+
+def supervise(name: str, argv: list[str]) -> None:
+    """Keep a program in the background that outlives this one and starts again when it reboots."""
+    own = [sys.executable, str(PROGRAM), "supervise", name, *argv]
+    with open(STATE / f"{name}.log", "ab") as log:
+        process = subprocess.Popen(
+            own, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
+    machine.write(STATE / f"{name}.pid", f"{process.pid}\n")
+
+
+def run_again(argv: list[str]) -> int:
+    """The supervisor itself."""
+    while True:
+        process = subprocess.Popen(argv)
+        signal.signal(signal.SIGTERM, lambda *_, child=process: child.kill())
+        status = process.wait()
+        if status not in RESTARTS:
+            return status
+
+
+def is_supervised(name: str) -> int:
+    """The supervisor's process, or 0. Its number alone would not prove whose it is."""
+    try:
+        pid = int((STATE / f"{name}.pid").read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return 0
+    return pid if words[2:4] == [b"supervise", name.encode()] else 0
+
+
+def end(name: str) -> None:
+    """End a host, or the archive, at once: what runs for it, and what starts it again."""
+    if pid := is_supervised(name):
+        os.kill(pid, signal.SIGSTOP)
+    for victim in network.processes(name):
+        kill(victim)
+    if pid:
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: not network.processes(name) and not is_supervised(name), f"end of {name}")
+    eventually(lambda: machine.without_cgroups(name), f"cgroups of {name}")
+    (STATE / f"{name}.pid").unlink(missing_ok=True)
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def eventually(test, what: str) -> None:
+    """Ask until something is so."""
+    last = time.monotonic() + SECONDS
+    while not test():
+        if time.monotonic() > last:
+            sys.exit(f"Waited {SECONDS} s for the {what}; see {STATE}")
+        time.sleep(0.02)
+
+
+def start(wanted: Wanted, keyring: Path | None) -> bool:
+    """Start a host, unless it runs; a host that was killed keeps its files. True if it was down."""
+    host = wanted.host
+    if is_supervised(host.name):
+        return False
+    network.connect(host.name, host.address)
+    machine.furnish(host, wanted.image, keyring)
+    supervise(host.name, host.boot())
+    return True
+
+
+def up(options: argparse.Namespace) -> None:
+    names = [item.host.name for item in options.hosts]
+    machine.prepare(names)
+    network.prepare()
+    if options.archive and not is_supervised("archive"):
+        program = PROGRAM.parents[3] / "tests/archive/serve.py"
+        address = [f"--address={network.GATEWAY}", f"--port={options.port}"]
+        supervise("archive", [sys.executable, str(program), f"--root={options.archive}", *address])
+    keyring = Path(options.archive, "keyring.gpg") if options.archive else None
+    with ThreadPoolExecutor(8) as pool:
+        started = list(pool.map(lambda item: start(item, keyring), options.hosts))
+    for item in options.hosts:
+        eventually(lambda address=item.host.address: network.answers(address), "sshd")
+    for name in [name for name, new in zip(names, started) if new]:
+        print(f"started {name}")
+
+
+def down(_options: argparse.Namespace) -> None:
+    """Take all away, also what an interrupted run has left."""
+    with ThreadPoolExecutor(8) as pool:
+        names = {path.stem for path in STATE.glob("*.pid")} | set(network.names())
+        list(pool.map(end, names))
+    if machine.remove() | network.remove():
+        print("removed")
+
+
+def lose(options: argparse.Namespace) -> None:
+    """Kill a host as a power cut does, as soon as it has a file that matches."""
+    host = Host(options.name, systemd=False)
+    if options.when:
+        eventually(lambda: any(host.root.glob(options.when)), f"{options.when} in {host.name}")
+    end(host.name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, dest="command")
+    command = commands.add_parser("up", help="start hosts that do not run")
+    command.add_argument("--archive", help="folder of the test archive, to be served to the hosts")
+    command.add_argument("--port", type=int, default=8088, help="where it is served")
+    command.add_argument("hosts", nargs="+", type=Wanted.parse, metavar="NAME=IMAGE[:systemd]")
+    command.set_defaults(function=up)
+    command = commands.add_parser("down", help="remove all hosts with all that they have")
+    command.set_defaults(function=down)
+    command = commands.add_parser("lose", help="kill a host; 'up' starts it again")
+    command.add_argument("name")
+    command.add_argument(
+        "--when", help="wait for a file of the host, a pattern without first slash"
+    )
+    command.set_defaults(function=lose)
+    if sys.argv[1:2] == ["supervise"]:
+        return run_again(sys.argv[3:])
+    options = parser.parse_args()
+    options.function(options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The network of the test hosts: a bridge, and for each host a namespace with a link to it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+
+PREFIX = "198.18.88"
+NETWORK = f"{PREFIX}.0/24"
+GATEWAY = f"{PREFIX}.1"
+BRIDGE = "jaulas-hosts"
+#: Namespaces and links are called by the host's name with this before it.
+MARK = "jh-"
+
+
+def ip(*argv: str, lines: list[str] | None = None) -> str:
+    """Run ip, with lines as the commands of a batch."""
+    batch = [] if lines is None else ["-batch", "-"]
+    done = subprocess.run(
+        ["ip", *argv, *batch],
+        input="\n".join(lines or []),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"ip {' '.join(argv)} failed ({done.returncode}): {done.stderr.strip()}")
+    return done.stdout
+
+
+def names() -> list[str]:
+    """The hosts that have a network."""
+    found = json.loads(ip("-json", "netns", "list") or "[]")
+    return [item["name"][len(MARK) :] for item in found if item["name"].startswith(MARK)]
+
+
+def prepare() -> None:
+    """Make the bridge; tries at an address that no host has end on this machine."""
+    if Path("/sys/class/net", BRIDGE).exists():
+        return
+    ip(
+        lines=[
+            f"route add unreachable {NETWORK} metric 9999",
+            f"link add {BRIDGE} type bridge",
+            f"address add {GATEWAY}/24 dev {BRIDGE}",
+            f"link set {BRIDGE} up",
+        ]
+    )
+
+
+def connect(name: str, address: str) -> None:
+    """Give a host its network, unless it has it."""
+    space = MARK + name
+    if name in names():
+        return
+    ip(
+        lines=[
+            f"netns add {space}",
+            f"link add {space} type veth peer name eth0 netns {space}",
+            f"link set {space} master {BRIDGE} up",
+        ]
+    )
+    inside = [f"address add {address}/24 dev eth0", "link set eth0 up", "link set lo up"]
+    ip("-netns", space, lines=inside)
+
+
+def processes(name: str) -> list[int]:
+    """The processes of a host's network, which are those of the host."""
+    if name not in names():
+        return []
+    return [int(pid) for pid in ip("netns", "pids", MARK + name).split()]
+
+
+def remove() -> bool:
+    """Take all of it away. True if there was something."""
+    found = [f"netns delete {MARK}{name}" for name in names()]
+    if Path("/sys/class/net", BRIDGE).exists():
+        found.append(f"link delete {BRIDGE}")
+    if ip("route", "show", "type", "unreachable", NETWORK):
+        found.append(f"route delete unreachable {NETWORK} metric 9999")
+    if found:
+        ip(lines=found)
+    return bool(found)
+
+
+def answers(address: str) -> bool:
+    """Tell whether a host's sshd says who it is."""
+    try:
+        with socket.create_connection((address, 22), timeout=5) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
