@@ -15,7 +15,13 @@ from conftest import Jail
 #: What is mounted in a jail, by its profile.
 MOUNTS = {
     "default": {"/proc": "proc", "/sys": "sysfs", "/dev": None, "/dev/pts": "devpts"},
-    "build": {"/proc": "proc", "/sys": "sysfs", "/dev": "tmpfs", "/dev/pts": "devpts"},
+    "build": {
+        "/proc": "proc",
+        "/sys": "sysfs",
+        "/dev/pts": "devpts",
+        "/dev/shm": "tmpfs",
+        "/tmp": "tmpfs",
+    },
 }
 
 
@@ -33,8 +39,8 @@ def test_mounts(host: Any, jails: list[Jail]) -> None:
     mounted = {item["target"]: item["fstype"] for item in table["filesystems"]}
     lines = host.check_output("findmnt --fstab --noheadings --output TARGET").split()
     for jail in jails:
-        expected = MOUNTS[jail.declared.get("profile", "default")]
-        expected |= {item["dest"]: None for item in jail.declared.get("mounts", [])}
+        own = {item["dest"]: None for item in jail.declared.get("mounts", [])}
+        expected = {**MOUNTS[jail.declared.get("profile", "default")], **own}
         for place, fstype in expected.items():
             found = mounted.get(jail.path + place)
             assert found, (jail.path + place, mounted)

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +120,19 @@ def start(wanted: Wanted, keyring: Path | None) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let nobody else make or remove hosts meanwhile: what a killed run left may still do."""
+    # A folder can be locked as it is: no file of a lock is left.
+    fd = os.open(STATE.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+@alone()
 def up(options: argparse.Namespace) -> None:
     names = [item.host.name for item in options.hosts]
     machine.prepare(names)
@@ -135,6 +150,7 @@ def up(options: argparse.Namespace) -> None:
         print(f"started {name}")
 
 
+@alone()
 def down(_options: argparse.Namespace) -> None:
     """Take all away, also what an interrupted run has left."""
     with ThreadPoolExecutor(8) as pool:
