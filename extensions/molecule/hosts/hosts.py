@@ -106,6 +106,7 @@ def eventually(test, what: str) -> None:
     while not test():
         if time.monotonic() > last:
             sys.exit(f"Waited {SECONDS} s for the {what}; see {STATE}")
+        # What ends or starts is the child of another process, or a server in another network.
         time.sleep(0.02)
 
 
@@ -134,8 +135,7 @@ def alone() -> Iterator[None]:
 
 @alone()
 def up(options: argparse.Namespace) -> None:
-    names = [item.host.name for item in options.hosts]
-    machine.prepare(names)
+    machine.prepare([item.host for item in options.hosts])
     network.prepare()
     if options.archive and not is_supervised("archive"):
         program = PROGRAM.parents[3] / "tests/archive/serve.py"
@@ -146,8 +146,9 @@ def up(options: argparse.Namespace) -> None:
         started = list(pool.map(lambda item: start(item, keyring), options.hosts))
     for item in options.hosts:
         eventually(lambda address=item.host.address: network.answers(address), "sshd")
-    for name in [name for name, new in zip(names, started) if new]:
-        print(f"started {name}")
+    for item, new in zip(options.hosts, started):
+        if new:
+            print(f"started {item.host.name}")
 
 
 @alone()

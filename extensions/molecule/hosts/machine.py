@@ -71,7 +71,7 @@ class Host:
 
     def boot(self) -> list[str]:
         """The program that is the host while it runs."""
-        space = f"/run/netns/{network.MARK}{self.name}"
+        space = network.space(self.name)
         if self.systemd:
             return [
                 "sh",
@@ -117,15 +117,15 @@ def without_cgroups(name: str) -> bool:
     return True
 
 
-def write(path: Path, text: str, mode: int = 0o644) -> None:
+def write(path: Path, text: str) -> None:
     """Write a file that is never seen half-written."""
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text)
-    partial.chmod(mode)
+    partial.chmod(0o644)
     partial.rename(path)
 
 
-def prepare(names: list[str]) -> None:
+def prepare(hosts: list[Host]) -> None:
     """Make the place of the hosts' files, a key to log in with, and what ssh must know of them."""
     STATE.mkdir(exist_ok=True)
     if not STATE.is_mount():
@@ -138,7 +138,7 @@ def prepare(names: list[str]) -> None:
         public = host_key.with_suffix(".pub").read_text()
         write(STATE / "known_hosts", f"{network.PREFIX}.* {public}")
     config = ""
-    for host in [Host(name, False) for name in names]:
+    for host in hosts:
         config += f"Host {host.name}\nHostName {host.address}\n{SSH_CONFIG}"
     write(STATE / "ssh_config", config)
 

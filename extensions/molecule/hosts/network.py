@@ -34,6 +34,11 @@ def ip(*argv: str, lines: list[str] | None = None) -> str:
     return done.stdout
 
 
+def space(name: str) -> Path:
+    """Where a host's network namespace is, if it has one."""
+    return Path("/run/netns", MARK + name)
+
+
 def names() -> list[str]:
     """The hosts that have a network."""
     found = json.loads(ip("-json", "netns", "list") or "[]")
@@ -56,23 +61,23 @@ def prepare() -> None:
 
 def connect(name: str, address: str) -> None:
     """Give a host its network, unless it has it."""
-    space = MARK + name
-    if name in names():
+    if space(name).exists():
         return
+    own = MARK + name
     ip(
         lines=[
-            f"netns add {space}",
-            f"link add {space} type veth peer name eth0 netns {space}",
-            f"link set {space} master {BRIDGE} up",
+            f"netns add {own}",
+            f"link add {own} type veth peer name eth0 netns {own}",
+            f"link set {own} master {BRIDGE} up",
         ]
     )
     inside = [f"address add {address}/24 dev eth0", "link set eth0 up", "link set lo up"]
-    ip("-netns", space, lines=inside)
+    ip("-netns", own, lines=inside)
 
 
 def processes(name: str) -> list[int]:
     """The processes of a host's network, which are those of the host."""
-    if name not in names():
+    if not space(name).exists():
         return []
     return [int(pid) for pid in ip("netns", "pids", MARK + name).split()]
 
