@@ -36,7 +36,10 @@ def _options(name: str) -> str:
 
 
 class ModuleDocFragment:
-    """The options of core's connections as the ansible-core that runs has them: never a copy."""
+    """The options of core's connections as the ansible-core that runs has them: never a copy.
 
-    SSH: str = _options("ssh")
-    LOCAL: str = _options("local")
+    They are put together when they are asked for: one connection has no use for the other's.
+    """
+
+    SSH = property(lambda _self: _options("ssh"))
+    LOCAL = property(lambda _self: _options("local"))

@@ -17,3 +17,14 @@ options:
     type: path
     required: true
 """
+
+    # For a module that has `jails` too.
+    ONE_OR_MANY = r"""
+options:
+  path:
+    description:
+      - The jail's folder on the host, an absolute path.
+      - The host's own root V(/) is refused, however it is spelled.
+      - Either this or O(jails) is required.
+    type: path
+"""

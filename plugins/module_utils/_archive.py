@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 
+from ansible_collections.jaulas.chroot.plugins.module_utils import _release
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 from ansible_collections.jaulas.chroot.plugins.module_utils._release import (
@@ -45,6 +46,16 @@ def _get(url: str, proxy: str | None) -> str:
     with opener.open(url, timeout=TIMEOUT) as answer:
         raw: bytes = answer.read(_LIMIT)
     return raw.decode("utf-8", "replace")
+
+
+def release_digest(address: str, proxy: str | None = None) -> str | None:
+    """Digest the Release file below an address as it is now; None if it cannot be read."""
+    for name in ("InRelease", "Release"):
+        try:
+            return _release.digest(_get(f"{address}/{name}", proxy))
+        except (OSError, http.client.HTTPException, ValueError):
+            continue
+    return None
 
 
 def fetch_release(request: Request) -> dict[str, str]:

@@ -6,5 +6,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 JAIL: dict[str, dict[str, object]] = {"path": {"type": "path", "required": True}}
 PROFILES = ["default", "isolated", "build", "desktop", "none"]
+
+
+def one_or_many(options: Mapping[str, Mapping[str, object]], **common: object) -> dict[str, Any]:
+    """What AnsibleModule takes for a module that serves the jail at `path`, or a list `jails`.
+
+    options are a jail's own: they are the task's, and without their defaults those of each entry.
+    Those in common are the task's alone.
+    """
+    own = {
+        name: {key: value for key, value in option.items() if key != "default"}
+        for name, option in options.items()
+    }
+    return {
+        "argument_spec": {
+            "path": {"type": "path"},
+            "jails": {"type": "list", "elements": "dict", "options": {**JAIL, **own}},
+            **options,
+            **common,
+        },
+        "mutually_exclusive": [("path", "jails")],
+        "required_one_of": [("path", "jails")],
+        "supports_check_mode": True,
+    }
+
+
+def entries(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The options of each jail of a call: what an entry of `jails` leaves out is the task's."""
+    if params.get("jails") is None:
+        return [dict(params)]
+    return [
+        {**params, **{name: value for name, value in item.items() if value is not None}}
+        for item in params["jails"]
+    ]

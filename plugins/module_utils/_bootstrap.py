@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
+#: Suites whose own packages lay out /usr as debootstrap does (base-files since 13.3).
+_MERGED = ("trixie", "forky", "duke", "sid", "testing", "unstable")
 #: Where mmdebstrap keeps the hooks that lay out /usr as debootstrap does.
 _HOOKS = "/usr/share/mmdebstrap/hooks"
 _TIMEOUT = 20
@@ -36,6 +38,7 @@ class Recipe(Record):
     script: str | None = None
     merged_usr: bool | None = None
     http_proxy: str | None = None
+    deb_cache: bool = True
 
 
 def _list_option(name: str, values: Sequence[str]) -> list[str]:
@@ -71,8 +74,11 @@ def _mmdebstrap(recipe: Recipe, target: str) -> list[str]:
         include.append("ca-certificates")
     argv += _list_option("include", include)
     argv += _list_option("components", recipe.components)
-    hook = {None: "maybe-merged-usr", True: "merged-usr", False: "no-merged-usr"}
-    argv.append(f"--hook-directory={_HOOKS}/{hook[recipe.merged_usr]}")
+    hook = {None: "maybe-merged-usr", True: "merged-usr", False: "no-merged-usr"}[recipe.merged_usr]
+    if (recipe.script or recipe.suite) in _MERGED and recipe.merged_usr is not False:
+        hook = ""
+    if hook:
+        argv.append(f"--hook-directory={_HOOKS}/{hook}")
     if recipe.keyring:
         argv.append(f"--keyring={recipe.keyring}")
     # These land in the jail's apt.conf.d as 99mmdebstrap, which is taken out afterwards.
@@ -91,7 +97,11 @@ def _mmdebstrap(recipe: Recipe, target: str) -> list[str]:
     argv += [f"--aptopt={option}" for option in options]
     # Whether the host runs programs of the architecture was judged before (_arch.obstacle), without
     # arch-test. The lists tell what the archive called itself; they are taken out afterwards.
-    argv += ["--skip=check/qemu,cleanup/apt/lists", recipe.suite, target]
+    skipped = "check/qemu,cleanup/apt/lists"
+    if hook == "maybe-merged-usr":
+        # It has fetched the lists itself, in order to decide.
+        skipped += ",update"
+    argv += [f"--skip={skipped}", recipe.suite, target]
     if recipe.mirror:
         suites = [recipe.suite, *recipe.extra_suites]
         parts = " ".join(recipe.components)
@@ -130,11 +140,12 @@ ENGINES: dict[str, Engine] = {
     )
 }
 
+DISK_FULL = "the disk is full"
 #: What the engines and apt say, what it means, and what to try. The first match counts.
 _MEANINGS: Sequence[tuple[str, str, str]] = (
     (
         r"No space left on device|You don't have enough free space",
-        "the disk is full",
+        DISK_FULL,
         "Free some space, or put the jail on another file system.",
     ),
     (
@@ -183,7 +194,7 @@ _MEANINGS: Sequence[tuple[str, str, str]] = (
         "Check `arch` and `components`.",
     ),
     (
-        r"Couldn't find these debs: (.+)|Unable to locate package (\S+)",
+        r"Couldn't find these debs: (.+)|Unable to locate package (\S+)|E: Package '(\S+)' has",
         "the archive has no package {0}",
         "Check `include`, `components` and `extra_suites`.",
     ),

@@ -2,271 +2,214 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Build a jail beside its final name and publish it in one step: whole or absent."""
+"""Make a jail beside its final name and publish it in one step: whole or absent."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _archive,
-    _bootstrap,
-    _dpkg,
+    _copy,
+    _engine,
+    _files,
+    _finish,
+    _identity,
+    _images,
     _jail,
     _kernel,
     _marker,
-    _operations,
-    _process,
     _proof,
-    _rootfs,
-    _streams,
-    _trees,
 )
-from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import (
-    Engine,
-    Recipe,
-)
-from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
-from ansible_collections.jaulas.chroot.plugins.module_utils._glob import glob
+from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import Engine, Recipe
+from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError, Refused
+from ansible_collections.jaulas.chroot.plugins.module_utils._images import Image
+from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover, partial
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
-_ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-#: dpkg's defaults and no fsync for each file: the tree is private until it is synced as a whole.
-_FORCE = "security-mac,downgrade,unsafe-io"
-#: What only the bootstrap needed: mmdebstrap's options for apt and dpkg, and the package lists.
-_TRACES = ("/etc/apt/apt.conf.d/99mmdebstrap", "/etc/dpkg/dpkg.cfg.d/99mmdebstrap")
-_LISTS = "/var/lib/apt/lists"
+#: Seconds to wait for whoever keeps the same image at the same time.
+_PATIENCE = 600
 
 
-def archive_request(recipe: Recipe) -> _archive.Request | None:
-    """What to ask the mirror, where it is one that can be asked."""
-    if not recipe.mirror or not recipe.mirror.startswith(("http://", "https://")):
-        return None
-    return _archive.Request(
-        mirror=recipe.mirror,
-        suite=recipe.suite,
-        arch=recipe.arch,
-        components=recipe.components,
-        proxy=recipe.http_proxy,
-        check_valid_until=recipe.check_valid_until and recipe.check_gpg,
-    )
+class Keeping(Record):
+    """Where the image of a bootstrap is to be kept, and by what it will be found."""
 
-
-class ClearLeftover(Record):
-    """Delete what a run that was cut short left beside the jail."""
-
-    path: str
-
-    def describe(self) -> str:
-        return f"delete the leftover {self.path}"
-
-    def apply(self) -> None:
-        _clear(self.path)
-
-
-def _clear(folder: str) -> None:
-    """Delete a partial folder. What says that it is ours goes last: whatever is left says so."""
-    _trees.remove(folder, last=_jail.PARTIAL_MARKER)
+    store: str
+    inputs: dict[str, object]
+    max_age: float
 
 
 @contextlib.contextmanager
-def partial(path: str) -> Iterator[str]:
-    """A private folder beside a path, marked as ours; it is gone when the block ends."""
-    folder = f"{path}.partial-{os.urandom(4).hex()}"
-    # Open to pass through, as apt downloads under a user of its own; not to look around in.
-    os.mkdir(folder, 0o711)
+def making(path: str) -> Iterator[str]:
+    """A partial folder for something that is to appear at a path; without it, nothing is left."""
+    missing = _first_missing(os.path.dirname(path))
     try:
-        with open(f"{folder}/{_jail.PARTIAL_MARKER}", "w", encoding="utf-8") as handle:
-            json.dump({"for": path, "pid": os.getpid()}, handle)
-        yield folder
-    except BaseException:
-        # The first error is the one to tell; what cannot be cleared now, the next run clears.
-        with contextlib.suppress(JailError):
-            _clear(folder)
-        raise
-    _clear(folder)
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        with partial(path) as folder:
+            yield folder
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise JailError(f"Cannot make {path}: {error.strerror}{where}.") from None
+    finally:
+        if not os.path.lexists(path):
+            _remove_empty(missing, path)
 
 
-def make_parents(path: str) -> None:
-    """Make the folders above a path, as `mkdir -p` does."""
-    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+def publish(root: str, path: str, replace: bool) -> None:
+    """Give a complete system its name."""
+    if replace:
+        # Minutes may have passed since it was planned.
+        _proof.prove_unused(path, "replace", kill=False)
+        # The old tree takes the new one's place in the partial folder and goes with it.
+        _kernel.exchange(root, path)
+    else:
+        # Onto nothing or onto an empty folder; rename(2) refuses anything else.
+        os.rename(root, path)
 
 
 class Bootstrap(Record):
-    """Make a jail out of an archive; replaces the one that is there if `replace` is set."""
+    """Make a jail out of an archive; replaces the one that is there if `replace` is set.
+
+    keeping says that an image is kept of it; what stands in the way of that goes to warnings.
+    """
 
     path: str
     recipe: Recipe
     engine: Engine
     parameters: dict[str, object]
+    warnings: list[str]
     replace: bool = False
+    keeping: Keeping | None = None
 
     def describe(self) -> str:
         deed = "replace" if self.replace else "bootstrap"
         return f"{deed} {self.path} with {self.recipe.suite} by {self.engine.name}"
 
     def apply(self) -> None:
-        missing = _first_missing(os.path.dirname(self.path))
-        try:
-            make_parents(self.path)
-            with partial(self.path) as folder:
-                root = f"{folder}/root"
-                os.mkdir(root, 0o755)
-                self._run_engine(folder, root)
-                self._finish(root)
-                self._publish(root)
-        except OSError as error:
-            raise JailError(
-                f"Cannot bootstrap {self.path}: {error.strerror} ({error.filename})."
-            ) from None
-        finally:
-            if not os.path.lexists(self.path):
-                _remove_empty(missing, self.path)
+        with _bootstrapped(self.path, self.recipe, self.engine) as (tree, finished):
+            marker = new_marker(self.engine, self.parameters, finished)
+            if self.keeping and (finished.releases or self.keeping.max_age):
+                # The jail does not depend on the image, and is made without it if need be.
+                try:
+                    keep_image(self.keeping, marker, finished.releases, tree)
+                except (JailError, OSError) as error:
+                    self.warnings.append(f"No image of {self.path} is kept: {error}")
+            with Root(tree) as root:
+                _finish.mark(root, marker)
+            publish(tree, self.path, self.replace)
 
-    def _run_engine(self, folder: str, root: str) -> None:
-        wgetrc, log_path = f"{folder}/wgetrc", f"{folder}/log"
-        with open(wgetrc, "w", encoding="ascii") as handle:
-            handle.write(_bootstrap.WGETRC)
-        os.mkdir(f"{folder}/tmp")
-        os.chmod(f"{folder}/tmp", 0o1777)
-        # The engine and what it calls may litter; all of it goes with the partial folder.
-        env = {
-            **_ENV,
-            "WGETRC": wgetrc,
-            "TMPDIR": f"{folder}/tmp",
-            "HOME": folder,
-            "DPKG_FORCE": _FORCE,
-        }
-        if self.recipe.http_proxy:
-            env.update(http_proxy=self.recipe.http_proxy, https_proxy=self.recipe.http_proxy)
-        argv = self.engine.argv(self._readable(folder), root)
-        # Two days of silence become a file that can be watched while it grows.
-        with open(log_path, "ab") as log:
-            command = _streams.Command(argv, env, log=log.fileno())
-            outcome = _process.contain(command, prepare=_own_proc)
-        text = _log_text(log_path, root)
-        what = f"Cannot bootstrap {self.path} with {self.recipe.suite}: {self.engine.name}"
-        if outcome.rc < 0:
-            raise JailError(
-                f"{what} was killed (signal {-outcome.rc}).",
-                "See whether the kernel ran out of memory (dmesg), then run again.",
-                log=_bootstrap.tail(text),
+
+class MakeImage(Record):
+    """Bootstrap an image only, for a jail that is an overlay of it. It is added to `made`."""
+
+    path: str
+    recipe: Recipe
+    engine: Engine
+    parameters: dict[str, object]
+    keeping: Keeping
+    made: list[Image]
+
+    def describe(self) -> str:
+        return f"bootstrap an image for {self.path} with {self.recipe.suite} by {self.engine.name}"
+
+    def apply(self) -> None:
+        with _bootstrapped(self.path, self.recipe, self.engine) as (tree, finished):
+            marker = new_marker(self.engine, self.parameters, finished)
+            self.made.append(keep_image(self.keeping, marker, finished.releases, tree))
+
+
+@contextlib.contextmanager
+def _bootstrapped(
+    path: str, recipe: Recipe, engine: Engine
+) -> Iterator[tuple[str, _finish.Finished]]:
+    """A system beside a path as an engine has made it; it is gone when the block ends."""
+    with making(path) as folder:
+        tree = _engine.run(path, recipe, engine, folder)
+        with Root(tree) as root:
+            finished = _finish.finish(path, recipe, engine, root)
+        yield tree, finished
+
+
+def keep_image(
+    keeping: Keeping, marker: _marker.Marker, releases: dict[str, str], tree: str
+) -> Image:
+    """Keep a copy of a finished system as an image."""
+    _images.prepare(keeping.store)
+    path = f"{keeping.store}/{_images.name_of(keeping.inputs, releases)}"
+    with _files.lock(path, f"keeping the image {path}", _PATIENCE):
+        for leftover in _jail.leftovers(path):
+            ClearLeftover(leftover).apply()
+        there = _images.read(path)
+        if there and there.jails():
+            raise Refused(
+                f"Cannot replace the image {path}: overlays are made of it, and it has changed.",
+                "Remove these jails first.",
+                jails=there.jails(),
             )
-        if outcome.rc > 0:
-            cause, hint = _bootstrap.explain(text)
-            raise JailError(
-                f"{what} (exit {outcome.rc}) says that {cause}.",
-                hint,
-                log=_bootstrap.tail(text),
-                rc=outcome.rc,
-            )
-
-    def _readable(self, folder: str) -> Recipe:
-        """The recipe with a copy of its keyring: apt reads it as a user of its own."""
-        if not self.recipe.keyring:
-            return self.recipe
-        name = f"{folder}/{os.path.basename(self.recipe.keyring)}"
-        shutil.copyfile(self.recipe.keyring, name)
-        os.chmod(name, 0o644)
-        return self.recipe._replace(keyring=name)
-
-    def _finish(self, path: str) -> None:
-        """Check that the tree is whole, take the bootstrap's traces out, and mark it."""
-        with Root(path) as root:
-            found = _rootfs.packages(root)
-            broken = _dpkg.unfinished(found)
-            missing = [name for name in self.recipe.include if not _dpkg.satisfies(found, name)]
-            if not found or broken or root.find("/bin/sh") is None:
-                names = ", ".join(item.name for item in broken[:5]) or "no packages in it"
-                raise JailError(
-                    f"Cannot bootstrap {self.path}: {self.engine.name} reports success, but the "
-                    f"system is not whole ({names}).",
-                    "Check that the mirror has the suite's essential packages.",
-                )
-            if missing:
-                raise JailError(
-                    f"Cannot bootstrap {self.path}: {self.engine.name} left out "
-                    f"{', '.join(missing)}.",
-                    "Check `include`.",
-                )
-            release = _jail.release(root, self.recipe.suite)
-            request = archive_request(self.recipe)
-            if request:
-                _archive.judge(request, release)
-            self._trust_archive(root)
-            for trace in [*_TRACES, *glob(root, f"{_LISTS}/*_*")]:
-                with contextlib.suppress(FileNotFoundError):
-                    folder, name = root.parent(trace)
-                    os.unlink(name, dir_fd=folder.fd)
-            marker = _marker.Marker(
-                parameters=self.parameters,
-                engine={
-                    "name": self.engine.name,
-                    "version": engine_version(self.engine.name),
-                },
-                release={name: release[name] for name in release if name not in _INDEXES},
-                created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            )
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            fd = os.open(_rootfs.MARKER, flags, 0o644, dir_fd=root.fd)
-            with open(fd, "w", encoding="utf-8") as handle:
-                handle.write(marker.render())
-            os.chmod(root.fd, 0o755)
-            # The name must not be on the disk before what it names.
-            _kernel.sync_filesystem(root.fd)
-
-    def _trust_archive(self, root: Root) -> None:
-        """Give the jail's apt the key of its own archive, or it could never install from there."""
-        keyring = self.recipe.keyring
-        if not keyring or not self.recipe.check_gpg or root.find(keyring) is not None:
-            return
-        folder = root.find("/etc/apt/trusted.gpg.d")
-        if folder is None:
-            return
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        # A name that the archive's own keyring package would not take.
-        name = f"jaulas-{os.path.basename(keyring)}"
-        copy = os.open(name, flags, 0o644, dir_fd=folder.fd)
-        with open(keyring, "rb") as source, open(copy, "wb") as target:
-            shutil.copyfileobj(source, target)
-
-    def _publish(self, root: str) -> None:
-        if self.replace:
-            # Minutes have passed since it was planned.
-            _proof.prove_unused(self.path, "replace", kill=False)
-            # The old tree takes the new one's place in the partial folder and goes with it.
-            _kernel.exchange(root, self.path)
-        else:
-            # Onto nothing or onto an empty folder; rename(2) refuses anything else.
-            os.rename(root, self.path)
+        with partial(path) as folder:
+            new = f"{folder}/image"
+            os.mkdir(new, 0o700)
+            image = Image(new, keeping.inputs, releases, marker, int(time.time()))
+            _copy.copy(tree, image.root)
+            with Root(image.root) as root:
+                _identity.forget(root)
+                _images.seal(image)
+                _kernel.sync_filesystem(root.fd)
+            if os.path.lexists(path):
+                _kernel.exchange(new, path)
+            else:
+                os.rename(new, path)
+    return image._replace(path=path)
 
 
-#: Fields of Release that describe the archive and not what was taken from it.
-_INDEXES = ("architectures", "components")
+class Clone(Record):
+    """Make a jail as a copy of an image."""
+
+    path: str
+    image: Image
+    parameters: dict[str, object]
+    replace: bool = False
+
+    def describe(self) -> str:
+        deed = "replace" if self.replace else "make"
+        return f"{deed} {self.path} from the image {os.path.basename(self.image.path)[:12]}"
+
+    def apply(self) -> None:
+        with making(self.path) as folder:
+            tree = f"{folder}/root"
+            with _images.using(self.image, f"copying {self.image.path}"):
+                _copy.copy(self.image.root, tree)
+            with Root(tree) as root:
+                keys = _identity.has_host_keys(root)
+            _identity.settle(tree, keys, lambda: own(tree, self.image, self.parameters))
+            publish(tree, self.path, self.replace)
 
 
-def _own_proc() -> None:
-    """Show the engine the processes of its own PID namespace, and nobody else's jail."""
-    _operations.leave_other_jails("")
-    _kernel.mount("proc", "/proc", "proc", frozenset(("nosuid", "nodev", "noexec")))
+def new_marker(
+    engine: Engine, parameters: dict[str, object], finished: _finish.Finished
+) -> _marker.Marker:
+    """The marker of what an engine has just made."""
+    return _marker.Marker(
+        parameters=parameters,
+        engine={"name": engine.name, "version": _engine.version(engine.name)},
+        release=finished.release,
+        created=_now(),
+    )
 
 
-def _log_text(path: str, root: str) -> str:
-    """The engine's output, and debootstrap's own log, which holds what dpkg said."""
-    text = ""
-    for name in (f"{root}/debootstrap/debootstrap.log", path):
-        with (
-            contextlib.suppress(OSError),
-            open(name, encoding="utf-8", errors="replace") as log,
-        ):
-            text += log.read()
-    return text
+def own(tree: str, image: Image, parameters: dict[str, object]) -> None:
+    """Give a copy of an image an identity and a marker of its own."""
+    name = os.path.basename(image.path)
+    with Root(tree) as root:
+        _identity.renew(root)
+        _finish.mark(root, image.marker._replace(parameters=parameters, created=_now(), image=name))
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _first_missing(folder: str) -> str | None:
@@ -286,15 +229,3 @@ def _remove_empty(top: str | None, path: str) -> None:
         except OSError:
             return
         folder = os.path.dirname(folder)
-
-
-def find_engine(name: str) -> str | None:
-    """Find an engine's program on the host."""
-    return shutil.which(name, path=_ENV["PATH"])
-
-
-def engine_version(name: str) -> str:
-    """Ask an engine for its version: the last word of `NAME --version`."""
-    outcome = _process.contain(_streams.Command([name, "--version"], _ENV), _own_proc)
-    words = (outcome.stdout or outcome.stderr).decode("utf-8", "replace").split()
-    return words[-1] if words else "unknown"

@@ -2,23 +2,32 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Decide what makes a jail present: nothing, a bootstrap, a rebuild, or a clear refusal."""
+"""Decide what makes a jail present: nothing, a copy, a bootstrap, a rebuild, or a clear refusal."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from glob import glob
 from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _arch,
     _archive,
     _build,
+    _deb_proxy,
+    _debs,
+    _engine,
     _files,
+    _finish,
+    _images,
     _jail,
     _marker,
+    _overlay,
+    _procs,
     _proof,
+    _recipe,
     _rootfs,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import (
@@ -30,64 +39,13 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     JailError,
     Refused,
 )
-from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan
+from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover
+from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 
 _BINFMT = "/proc/sys/fs/binfmt_misc"
-#: Words that reach an engine's command line: never an option, never a separator.
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:~/=-]*")
 _SCRIPTS = "/usr/share/debootstrap/scripts"
-
-
-def recipe(params: Mapping[str, Any]) -> Recipe:
-    """Turn a module's options into a recipe; check every word of it."""
-    if not params["suite"]:
-        raise JailError("Cannot bootstrap: no suite is named.", "Name the release in `suite`.")
-    arch = str(params["arch"] or _arch.of_machine(os.uname().machine))
-    if arch not in _arch.ARCHITECTURES:
-        raise JailError(
-            f"Cannot bootstrap for the architecture {arch}: Debian has none of that name.",
-            f"Known ones: {', '.join(sorted(_arch.ARCHITECTURES))}.",
-        )
-    fields = Recipe._fields
-    values = {name: params[name] for name in fields if params.get(name) is not None}
-    made = Recipe(**{**values, "arch": arch})
-    words = [
-        made.suite,
-        *made.include,
-        *made.exclude,
-        *made.components,
-        *made.extra_suites,
-    ]
-    for word in words:
-        if not _WORD.fullmatch(word):
-            raise JailError(
-                f"Cannot bootstrap: {word!r} is no name of a suite, component or package.",
-                "Use letters, digits and `+._:~/=-`, one name for each list item.",
-            )
-    if made.mirror and not re.fullmatch(r"[a-z+]+:[^\s]+", made.mirror):
-        raise JailError(f"Cannot bootstrap from {made.mirror!r}: a mirror is a URL without blanks.")
-    if made.script and not re.fullmatch(r"[A-Za-z0-9/][A-Za-z0-9+._/-]*", made.script):
-        raise JailError(f"Cannot bootstrap with the script {made.script!r}: it is no name or path.")
-    return made
-
-
-def parameters(made: Recipe, engine: str) -> dict[str, object]:
-    """What the marker records of a recipe. Lists whose order means nothing are sorted."""
-    return {
-        "suite": made.suite,
-        "mirror": made.mirror,
-        "arch": made.arch,
-        "variant": made.variant,
-        "include": sorted(made.include),
-        "exclude": sorted(made.exclude),
-        "components": sorted(made.components),
-        "extra_suites": sorted(made.extra_suites),
-        "script": made.script,
-        "merged_usr": made.merged_usr,
-        "check_gpg": made.check_gpg,
-        "keyring": made.keyring,
-        "engine": engine,
-    }
+#: Where the engines look for keys when no keyring is named.
+_KEYRINGS = ("/usr/share/keyrings/*.gpg", "/etc/apt/trusted.gpg.d/*")
 
 
 def choose_engine(name: str, made: Recipe) -> Engine:
@@ -96,7 +54,7 @@ def choose_engine(name: str, made: Recipe) -> Engine:
     obstacles = []
     for candidate in names:
         engine = ENGINES[candidate]
-        if _build.find_engine(candidate) is None:
+        if _engine.find(candidate) is None:
             obstacles.append(f"{candidate} is not installed")
         elif engine.cannot(made):
             obstacles.append(f"{candidate} is of no use: {engine.cannot(made)}")
@@ -153,6 +111,32 @@ def _handlers() -> list[_arch.Handler]:
     return [_arch.parse_handler(_files.read_text(f"{_BINFMT}/{name}")) for name in names]
 
 
+def _digest(*paths: str) -> str:
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        with open(path, "rb") as handle:
+            total.update(hashlib.sha256(handle.read()).digest())
+    return total.hexdigest()
+
+
+def _inputs(made: Recipe, engine: Engine, declared: Mapping[str, object]) -> dict[str, Any]:
+    """All that decides what a bootstrap makes, but for the archive's own state."""
+    of_host = ("engine", "keyring", "storage")
+    script = made.script or made.suite
+    if engine.name != "debootstrap":
+        script = ""
+    elif not os.path.isabs(script):
+        script = f"{_SCRIPTS}/{script}"
+    keys = [made.keyring] if made.keyring else [name for at in _KEYRINGS for name in glob(at)]
+    return {
+        "parameters": {name: value for name, value in declared.items() if name not in of_host},
+        "engine": engine.name,
+        "program": _digest(str(_engine.find(engine.name))),
+        "script": _digest(script) if script else "",
+        "keyring": _digest(*filter(os.path.isfile, keys)),
+    }
+
+
 def _result(path: str) -> dict[str, object]:
     marker = _jail.inspect(path)[1]
     return {"jail": describe(marker) if marker else None}
@@ -165,58 +149,154 @@ def describe(marker: _marker.Marker) -> dict[str, object]:
         "engine": marker.engine,
         "release": marker.release,
         "created": marker.created,
+        "image": marker.image,
         "digest": _marker.digest(marker.parameters),
     }
 
 
+def _observer(path: str, fstab: str, overlay: bool) -> Callable[[], State]:
+    """What reads the state that a plan changes: the jail's, and fstab's where it is mounted."""
+
+    def observe() -> State:
+        seen = _jail.observe(path)
+        return {**seen, fstab: _files.read_text(fstab)} if overlay else seen
+
+    return observe
+
+
 def plan(path: str, params: Mapping[str, Any]) -> Plan:
     """Plan a jail's presence."""
-    made = recipe(params)
+    made = _recipe.recipe(params)
     kind, marker = _jail.inspect(path)
     if kind == "foreign":
         raise Refused(
             f"Cannot bootstrap {path}: something that is not ours is there (no {_rootfs.MARKER}).",
             "Move it away or choose another path; it is left as it is.",
         )
-    leftovers: list[Operation] = [_build.ClearLeftover(name) for name in _jail.leftovers(path)]
-    before = _jail.observe(path)
-    declared = parameters(made, str(params["engine"]))
-    warnings: list[str] = []
+    overlay = _overlay.find(path)
+    marker = marker or (overlay.marker if overlay else None)
+    declared = _recipe.parameters(made, str(params["engine"]), str(params["storage"]))
+    differences = _marker.drift(declared, marker) if marker else []
+    if marker and (not differences or params["on_drift"] == "warn"):
+        return _keep(path, marker, differences, overlay, str(params["fstab"]))
+    if differences and params["on_drift"] == "fail":
+        raise JailError(
+            f"Cannot keep {path} as it is: it differs from its declaration "
+            f"({'; '.join(differences)}).",
+            "Set on_drift: rebuild to replace it, or on_drift: warn to leave it.",
+            drift=differences,
+        )
+    if any(item.startswith("storage:") for item in differences):
+        raise JailError(
+            f"Cannot rebuild {path}: its storage would change ({'; '.join(differences)}).",
+            "Remove it first, with state: absent.",
+            drift=differences,
+        )
     if marker:
-        differences = _marker.drift(declared, marker)
-        if not differences or params["on_drift"] == "warn":
-            if differences:
-                warnings.append(f"{path} differs from its declaration: {'; '.join(differences)}")
-            return Plan(
-                operations=leftovers,
-                before=before,
-                after=before,
-                observe=lambda: _jail.observe(path),
-                result={"path": path, "drift": differences, **_result(path)},
-                reasons=[f"{path} is complete"],
-                warnings=warnings,
-            )
-        if params["on_drift"] == "fail":
-            raise JailError(
-                f"Cannot keep {path} as it is: it differs from its declaration "
-                f"({'; '.join(differences)}).",
-                "Set on_drift: rebuild to replace it, or on_drift: warn to leave it.",
-                drift=differences,
-            )
-        _proof.prove_unused(path, "replace", kill=False)
+        _proof.prove_unused(path, "replace", kill=False, overlay=overlay is not None)
+    return _make(path, made, params, declared, replace=marker is not None)
+
+
+def _leftovers(path: str) -> list[Operation]:
+    names = [*_jail.leftovers(path), *_jail.leftovers(_overlay.storage(path))]
+    return [ClearLeftover(name) for name in names]
+
+
+def _keep(
+    path: str,
+    marker: _marker.Marker,
+    differences: list[str],
+    overlay: _overlay.Overlay | None,
+    fstab: str,
+) -> Plan:
+    """Plan for a jail that is complete: what is to be cleared, and an overlay to be mounted."""
+    operations = _leftovers(path)
+    observe = _observer(path, fstab, overlay is not None)
+    before = observe()
+    after = before
+    if overlay:
+        text = _files.read_text(fstab)
+        new_text = _overlay.fstab_text(path, text, overlay.image)
+        after = {**_jail.state(path, marker.parameters), fstab: new_text}
+        if not overlay.mounted:
+            operations.append(_overlay.MountOverlay(path, overlay.image))
+        if new_text != text:
+            operations.append(_overlay.WriteLine(path, fstab, keep=True))
+    return Plan(
+        operations=operations,
+        before=before,
+        after=after,
+        observe=observe,
+        result={"path": path, "drift": differences, "jail": describe(marker)},
+        reasons=[f"{path} is complete"],
+        warnings=[f"{path} differs from its declaration: {'; '.join(differences)}"]
+        if differences
+        else [],
+    )
+
+
+def _make(
+    path: str,
+    made: Recipe,
+    params: Mapping[str, Any],
+    declared: dict[str, object],
+    replace: bool,
+) -> Plan:
+    """Plan a jail that is not there yet, or not as declared: a copy of an image, or a bootstrap."""
     engine = choose_engine(str(params["engine"]), made)
     _check_host(path, made, engine)
-    request = _build.archive_request(made)
+    request = _finish.archive_request(made)
+    max_age = float(params["image_max_age"])
+    on_overlay, fstab = params["storage"] == "overlay", str(params["fstab"])
+    keeping, image = None, None
+    if on_overlay or (params["image"] and params["image_keep"]):
+        store = _images.store_for(path, _procs.mount_table())
+        keeping = _build.Keeping(store, _inputs(made, engine, declared), max_age)
+        image = _images.find(
+            store,
+            keeping.inputs,
+            max_age,
+            lambda address: _archive.release_digest(address, made.http_proxy),
+        )
     if request:
-        _archive.judge(request, _archive.fetch_release(request))
+        fields = image.marker.release if image else _archive.fetch_release(request)
+        _archive.judge(request, fields)
+    warnings: list[str] = []
     if not made.check_gpg:
         warnings.append(f"{path} is bootstrapped from an archive that is not verified")
-    bootstrap = _build.Bootstrap(path, made, engine, declared, replace=marker is not None)
+    obstacle = _debs.obstacle() if not image and _deb_proxy.is_of_use(made) else None
+    if obstacle:
+        warnings.append(f"Packages are not kept for other jails: {obstacle}")
+    images = [image] if image else []
+    operations = _leftovers(path)
+    if on_overlay and keeping:
+        if not image:
+            making = _build.MakeImage(path, made, engine, declared, keeping, images)
+            operations.append(making)
+        operations.append(_overlay.MakeOverlay(path, images, declared, replace))
+        operations.append(_overlay.WriteLine(path, fstab, keep=True))
+    elif image:
+        operations.append(_build.Clone(path, image, declared, replace))
+    else:
+        operations.append(
+            _build.Bootstrap(path, made, engine, declared, warnings, replace, keeping)
+        )
+    if keeping:
+        present = [other for other in _images.listed(keeping.store) if other != image]
+        # One more is there afterwards: the one that is used, or the new one.
+        spare = _images.superfluous(present, max(0, int(params["image_keep"]) - 1))
+        operations += [_images.DropImage(other) for other in spare]
+    after = _jail.state(path, declared)
+    # Which image fstab will name is known beforehand only if it is there already.
+    observe = _observer(path, fstab, on_overlay and image is not None)
+    if on_overlay and image:
+        text = _files.read_text(fstab)
+        after = {**after, fstab: _overlay.fstab_text(path, text, image.path)}
     return Plan(
-        operations=[*leftovers, bootstrap],
-        before=before,
-        after=_jail.state(path, declared),
-        observe=lambda: _jail.observe(path),
+        operations=operations,
+        before=observe(),
+        after=after,
+        observe=observe,
         result={"path": path, "engine": engine.name},
         outcome=lambda: _result(path),
         warnings=warnings,

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -14,6 +13,7 @@ import stat
 import time
 import zlib
 
+from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import contextmanager, suppress
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     Busy,
     JailError,
@@ -32,7 +32,7 @@ _PAUSE = 0.05
 
 def run_directory() -> str:
     """Make and return the folder for locks; refuse one that somebody else could write to."""
-    with contextlib.suppress(FileExistsError):
+    with suppress(FileExistsError):
         os.mkdir(RUN, 0o700)
     status = os.lstat(RUN)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
@@ -80,7 +80,7 @@ def _acquire(what: str, doing: str, operation: int, patience: float) -> int:
     return fd
 
 
-@contextlib.contextmanager
+@contextmanager
 def lock(what: str, doing: str, patience: float = PATIENCE) -> Iterator[None]:
     """Hold a name for oneself while the block runs; wait a little for whoever has it.
 
@@ -106,7 +106,7 @@ def _holder(path: str) -> str:
         return "another run that is just ending"
 
 
-@contextlib.contextmanager
+@contextmanager
 def shared(what: str, doing: str) -> Iterator[None]:
     """Hold a name together with others while the block runs; last_one() tells when all are gone."""
     fd = _acquire(what, doing, fcntl.LOCK_SH, PATIENCE)
@@ -116,7 +116,7 @@ def shared(what: str, doing: str) -> Iterator[None]:
         os.close(fd)
 
 
-@contextlib.contextmanager
+@contextmanager
 def last_one(what: str) -> Iterator[bool]:
     """Tell whether nobody holds the name any more, and keep it so while the block runs."""
     path = _lock_file(what)
@@ -149,7 +149,7 @@ def replace_text(path: str, text: str) -> None:
     folder, name = os.path.split(path)
     # The name is always the same, so that the next run clears what a crash leaves of this one.
     partial = os.path.join(folder, f".{name}.jaulas.chroot")
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         os.unlink(partial)
     fd = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
@@ -160,7 +160,7 @@ def replace_text(path: str, text: str) -> None:
             os.fsync(handle.fileno())
         os.rename(partial, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(partial)
         raise
     folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

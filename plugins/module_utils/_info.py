@@ -7,20 +7,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _dpkg,
     _fstab,
+    _images,
     _jail,
     _marker,
     _mounts,
+    _overlay,
     _procs,
     _rootfs,
     _trees,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
+from ansible_collections.jaulas.chroot.plugins.module_utils._procs import Process, SeenMount
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 
 def search(roots: Iterable[str]) -> list[str]:
@@ -33,8 +38,12 @@ def search(roots: Iterable[str]) -> list[str]:
             continue
         for name in names:
             place = os.path.join(os.path.realpath(folder), name)
-            if not os.path.islink(place) and os.path.isdir(place) and _holds_system(place):
-                found.append(place)
+            if os.path.islink(place) or not os.path.isdir(place):
+                continue
+            # A jail whose overlay is not mounted holds nothing; its storage tells of it.
+            jail = _overlay.owner(place)
+            if jail or _holds_system(place):
+                found.append(jail or place)
     return found
 
 
@@ -50,16 +59,36 @@ def _holds_system(place: str) -> bool:
         return any(root.find(sign, follow=False) for sign in signs)
 
 
-def describe(path: str) -> dict[str, object]:
+class Sight(Record):
+    """What is read once for all paths: the mount table, fstab, and all processes."""
+
+    table: list[Mount]
+    lines: dict[str, list[str]]
+    mounts: dict[str, list[SeenMount]]
+    processes: dict[str, list[Process]]
+
+
+def look(paths: Collection[str]) -> Sight:
+    """Look at the host for some paths at once."""
+    return Sight(
+        _procs.mount_table(),
+        _jail.fstab_lines_each(paths),
+        _procs.mounts_below_each(paths),
+        _procs.inside_each(paths),
+    )
+
+
+def describe(path: str, sight: Sight) -> dict[str, object]:
     """Everything that can be read about one path."""
-    path = os.path.realpath(path)
-    leftovers = _jail.leftovers(path)
-    lines = _jail.fstab_lines(path)
+    overlay = _overlay.find(path, sight.table)
+    leftovers = [*_jail.leftovers(path), *_jail.leftovers(_overlay.storage(path))]
+    lines = sight.lines[path]
     result: dict[str, object] = {
         "path": path,
         "exists": os.path.isdir(path),
         "managed": False,
         "complete": False,
+        "storage": "overlay" if overlay else "directory",
         "leftovers": leftovers,
         "fstab": lines,
     }
@@ -79,21 +108,25 @@ def describe(path: str) -> dict[str, object]:
             engine=marker.engine if marker else None,
             release=marker.release if marker else None,
             created=marker.created if marker else None,
+            image=marker.image if marker else None,
             os_release=_jail.os_release(root),
             architecture=_rootfs.architecture(root),
             packages={item.name: item.version for item in packages if item.installed},
         )
-    present = _mounts.below(_procs.mount_table(), path)
-    processes = _procs.inside(path)
+    present = _mounts.below(sight.table, path)
     result.update(
-        size=_trees.size(path, {mount.point for mount in present}),
+        size=_trees.size(
+            _overlay.storage(path) if overlay else path, {mount.point for mount in present}
+        ),
         mounts=[_mounts.describe_mount(mount) for mount in present],
-        mounts_elsewhere=[mount.describe() for mount in _procs.mounts_below(path) if not mount.own],
+        mounts_elsewhere=[mount.describe() for mount in sight.mounts[path] if not mount.own],
         processes=[
-            {"pid": item.pid, "name": item.name, "reason": item.reason} for item in processes
+            {"pid": item.pid, "name": item.name, "reason": item.reason}
+            for item in sight.processes[path]
         ],
         stale=_stale_lines(lines, [mount.point for mount in present])
         + _stale_leftovers(leftovers)
+        + ([f"{path} is an overlay that is not mounted"] if overlay and not overlay.mounted else [])
         + [f"{item.name} is {item.state}" for item in _dpkg.unfinished(packages)],
     )
     return result
@@ -111,4 +144,7 @@ def _stale_leftovers(leftovers: Iterable[str]) -> list[str]:
 def plan(paths: Iterable[str], roots: Iterable[str]) -> Plan:
     """Everything about the paths and about what is found below the roots, each once."""
     found = dict.fromkeys(map(os.path.realpath, [*paths, *search(roots)]))
-    return Plan(result={"jails": [describe(path) for path in found]})
+    sight = look(found)
+    stores = {_images.STORE: None, **{_images.store_for(path, sight.table): None for path in found}}
+    images = [_images.describe(image) for store in stores for image in _images.listed(store)]
+    return Plan(result={"jails": [describe(path, sight) for path in found], "images": images})

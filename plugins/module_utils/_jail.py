@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterable
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _files,
@@ -19,10 +20,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _rootfs,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._glob import glob
-from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
-    Root,
-    is_inside,
-)
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, around
 
 _RELEASE_LIMIT = 1 << 20
 #: Leftovers of a bootstrap or removal that was cut short lie beside the jail under such a name.
@@ -80,18 +78,41 @@ def release(root: Root, suite: str) -> dict[str, str]:
     return {}
 
 
-def fstab_belongs(jail: str, entry: _fstab.Entry) -> bool:
-    """Tell whether a line of fstab mounts something below a jail, however its path is spelled."""
-    return any(
-        is_inside(point, jail)
-        for point in (os.path.normpath(entry.point), os.path.realpath(entry.point))
-    )
+def releases(root: Root) -> dict[str, str]:
+    """Digest what each archive said of itself, by its address, from what the bootstrap left.
+
+    Only those that can be asked again, and that were found, are told.
+    """
+    found: dict[str, str] = {}
+    lists = glob(root, "/var/lib/apt/lists/*Release")
+    for address, suite in _release.sources(_rootfs.read_text(root, "/etc/apt/sources.list")):
+        # apt names a list by its address; debootstrap has a name of its own in the host's place.
+        end = f"_dists_{suite.replace('/', '_')}_"
+        names = [path for path in lists if path.rpartition(end)[2] in ("InRelease", "Release")]
+        if address.startswith(("http://", "https://")) and names:
+            text = _rootfs.read_text(root, names[0], _RELEASE_LIMIT)
+            found[f"{address}/dists/{suite}"] = _release.digest(text)
+    return found
 
 
-def fstab_lines(jail: str, fstab: str = "/etc/fstab") -> list[str]:
+def fstab_points(entry: _fstab.Entry) -> tuple[str, str]:
+    """Where a line of fstab mounts: as it is spelled, and where that leads."""
+    return os.path.normpath(entry.point), os.path.realpath(entry.point)
+
+
+def fstab_lines_each(jails: Iterable[str], fstab: str = "/etc/fstab") -> dict[str, list[str]]:
+    """Read the lines of fstab that mount something below each jail, however that is spelled."""
+    found: dict[str, list[str]] = {jail: [] for jail in jails}
+    for line in _fstab.parse(_files.read_text(fstab)):
+        points = fstab_points(line.entry) if line.entry else ()
+        for jail in {jail for point in points for jail in around(point, found) if jail != point}:
+            found[jail].append(line.text)
+    return found
+
+
+def fstab_lines(jail: str) -> list[str]:
     """Read the lines of fstab that mount something below a jail."""
-    lines = _fstab.parse(_files.read_text(fstab))
-    return [line.text for line in lines if line.entry and fstab_belongs(jail, line.entry)]
+    return fstab_lines_each([jail])[jail]
 
 
 def leftovers(path: str) -> list[str]:

@@ -13,6 +13,7 @@ import ctypes
 import os
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _options
+from ansible_collections.jaulas.chroot.plugins.module_utils._libc import check, libc
 
 # <sys/mount.h>
 _MS_REMOUNT = 0x20
@@ -31,19 +32,10 @@ NEW_MOUNTS = 0x00020000
 NEW_UTS = 0x04000000
 NEW_IPC = 0x08000000
 NEW_PIDS = 0x20000000
-# <sys/prctl.h>, <linux/fs.h>, <sys/personality.h>
-_PR_SET_PDEATHSIG = 1
+# <linux/fs.h>, <sys/personality.h>
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _PER_LINUX32 = 8
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _check(result: int, path: str) -> None:
-    if result == -1:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), path)
 
 
 def _bits(flags: frozenset[str]) -> int:
@@ -52,8 +44,8 @@ def _bits(flags: frozenset[str]) -> int:
 
 def _mount(source: str, target: str, fstype: str, flags: int, data: str) -> None:
     # mount(2) takes the flags as an unsigned long.
-    _check(
-        _libc.mount(
+    check(
+        libc.mount(
             os.fsencode(source),
             os.fsencode(target),
             fstype.encode(),
@@ -92,40 +84,30 @@ def set_propagation(target: str, word: str) -> None:
 
 def unmount(target: str) -> None:
     """Unmount, never lazily: a busy mount is an error (EBUSY) and stays whole."""
-    _check(_libc.umount2(os.fsencode(target), _UMOUNT_NOFOLLOW), target)
+    check(libc.umount2(os.fsencode(target), _UMOUNT_NOFOLLOW), target)
 
 
 def detach(target: str) -> None:
     """Unmount with all below, busy or not: for copies in a namespace of our own only."""
-    _check(_libc.umount2(os.fsencode(target), _MNT_DETACH | _UMOUNT_NOFOLLOW), target)
+    check(libc.umount2(os.fsencode(target), _MNT_DETACH | _UMOUNT_NOFOLLOW), target)
 
 
 def unshare(flags: int) -> None:
     """Leave the caller's namespaces for new ones. New PIDs start with the next child."""
-    _check(_libc.unshare(ctypes.c_int(flags)), "")
-
-
-def die_with_parent(signal_number: int = 9) -> None:
-    """Have the kernel signal this process (SIGKILL) when its parent ends, however it ends."""
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "")
-
-
-def outlive_parent() -> None:
-    """Take die_with_parent() back."""
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(0), 0, 0, 0), "")
+    check(libc.unshare(ctypes.c_int(flags)), "")
 
 
 def call_itself_32bit() -> None:
     """Make uname(2) answer this process and its children as a 32-bit kernel would."""
-    _check(_libc.personality(ctypes.c_ulong(_PER_LINUX32)), "")
+    check(libc.personality(ctypes.c_ulong(_PER_LINUX32)), "")
 
 
 def exchange(first: str, second: str) -> None:
     """Swap two names in one step: at no moment is one of them missing (renameat2(2))."""
-    if not hasattr(_libc, "renameat2"):
+    if not hasattr(libc, "renameat2"):
         raise OSError(38, os.strerror(38), second)
-    _check(
-        _libc.renameat2(
+    check(
+        libc.renameat2(
             _AT_FDCWD,
             os.fsencode(first),
             _AT_FDCWD,
@@ -138,4 +120,4 @@ def exchange(first: str, second: str) -> None:
 
 def sync_filesystem(fd: int) -> None:
     """Write out the file system that a descriptor lies on, so that a power cut finds it whole."""
-    _check(_libc.syncfs(ctypes.c_int(fd)), "")
+    check(libc.syncfs(ctypes.c_int(fd)), "")

@@ -25,16 +25,21 @@ DECIDING = (
     "extra_suites",
     "script",
     "merged_usr",
+    "storage",
 )
 
 
 class Marker(Record):
-    """What was declared, which engine made it so, and what the archive called itself."""
+    """What was declared, which engine made it so, and what the archive called itself.
+
+    image names the base image that the jail was copied from, if it was not bootstrapped.
+    """
 
     parameters: dict[str, object]
     engine: dict[str, str]
     release: dict[str, str]
     created: str
+    image: str = ""
 
     def render(self) -> str:
         """The text of the file."""
@@ -45,6 +50,7 @@ class Marker(Record):
             "engine": self.engine,
             "release": self.release,
             "created": self.created,
+            "image": self.image,
         }
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
@@ -66,7 +72,8 @@ def parse(raw: bytes) -> Marker | None:
         return None
     if content.get("format") != _FORMAT or not all(map(_is_flat, (parameters, engine, release))):
         return None
-    return Marker(parameters, engine, release, str(content.get("created", "")))
+    created, image = (str(content.get(key, "")) for key in ("created", "image"))
+    return Marker(parameters, engine, release, created, image)
 
 
 def _is_flat(part: object) -> bool:

@@ -6,103 +6,112 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _argspec,
     _files,
+    _jobs,
+    _operations,
     _rootfs,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._jobs import Job, Manner, Planner
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan, State
 
-
-def _diff(before: State, after: State) -> list[dict[str, str]]:
-    return [
-        {
-            "before_header": part,
-            "after_header": part,
-            "before": before.get(part, ""),
-            "after": after.get(part, ""),
-        }
-        for part in {**before, **after}
-        if before.get(part, "") != after.get(part, "")
-    ]
+Resolve = Callable[[Mapping[str, Any]], str]
+#: What there was before and after, batch by batch.
+States = Sequence[tuple[State, State]]
 
 
 def run(
     module: AnsibleModule,
-    resolve: Callable[[str], str],
-    plan: Callable[[str], Plan],
+    plan: Planner,
+    resolve: Resolve = lambda params: _rootfs.real_root(str(params["path"])),
     *,
-    also_locks: Sequence[str] = (),
     exclusive: bool = True,
     patience: float = _files.PATIENCE,
 ) -> None:
-    """Plan a module's work on the jail at `path` and end the module with it.
+    """Do a module's work on the jail at `path`, or on each of `jails` one after the other.
 
-    resolve checks the path and spells it as the system does. The jail, and the files named in
-    also_locks, are held meanwhile (patience is how many seconds to wait for whoever has them);
-    check mode only reads and holds nothing.
+    resolve checks the path and spells it as the system does. The jail is held meanwhile (patience
+    is how many seconds to wait for whoever has it); check mode only reads and holds nothing.
     """
-    doing = f"{_name(module)} on {module.params['path']}"
+    one_by_one = _jobs.one_by_one
+    run_in(
+        module, Manner(resolve, lambda: plan, one_by_one, exclusive=exclusive, patience=patience)
+    )
 
-    def work(held: contextlib.ExitStack) -> dict[str, object]:
-        _rootfs.require_root_user(doing)
-        path = resolve(module.params["path"])
-        if not module.check_mode:
-            names = [path] if exclusive else []
-            for name in [*names, *map(os.path.realpath, also_locks)]:
-                held.enter_context(_files.lock(name, doing, patience))
-        return _carry_out(module, plan(path))
 
-    _end(module, doing, work)
+def run_in(module: AnsibleModule, manner: Manner) -> None:
+    """Do a module's work in its own manner, and end the module."""
+    name, many = _name(module), module.params.get("jails") is not None
+    jobs = [Job(entry, f"{name} on {entry['path']}") for entry in _argspec.entries(module.params)]
+    try:
+        _rootfs.require_root_user(f"{name} on {len(jobs)} jails" if many else jobs[0].doing)
+        if many:
+            _jobs.refuse_twice(jobs, manner.resolve)
+    except JailError as error:
+        module.fail_json(msg=str(error))
+    states = _jobs.serve(jobs, manner, module.check_mode)
+    for job in jobs:
+        for warning in job.plan.warnings if job.plan else []:
+            module.warn(warning)
+    if many:
+        _end_many(module, jobs, states)
+    _end_one(module, jobs[0], states)
 
 
 def report(module: AnsibleModule, plan: Callable[[], Plan]) -> None:
     """End a module that only reads."""
-    _end(module, _name(module), lambda _held: _carry_out(module, plan()))
+    job = Job(module.params, _name(module))
+    states = _jobs.carry_out([job], lambda: lambda _path, _params: plan(), check_mode=True)
+    _end_one(module, job, [states])
+
+
+def _end_one(module: AnsibleModule, job: Job, states: States) -> None:
+    if job.error:
+        module.fail_json(**job.complaint())
+    module.exit_json(**job.result, **_diff(module, states))
+
+
+def _end_many(module: AnsibleModule, jobs: Sequence[Job], states: States) -> None:
+    results = [job.record() for job in jobs]
+    failed = [record for record in results if "failed" in record]
+    result = {
+        "changed": any(record["changed"] for record in results),
+        "results": results,
+        **_diff(module, states),
+    }
+    if failed:
+        names = _operations.listed([str(record["path"]) for record in failed])
+        count = f"{len(failed)} of {len(jobs)} jails"
+        module.fail_json(
+            msg=f"Cannot finish {_name(module)} on {names} ({count}): {failed[0]['msg']}",
+            **result,
+        )
+    module.exit_json(**result)
 
 
 def _name(module: AnsibleModule) -> str:
     return str(module._name).rpartition(".")[2]
 
 
-def _end(
-    module: AnsibleModule,
-    doing: str,
-    work: Callable[[contextlib.ExitStack], dict[str, object]],
-) -> None:
-    try:
-        with contextlib.ExitStack() as held:
-            result = work(held)
-    except JailError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        module.fail_json(msg=f"Cannot go on with {doing}: {error.strerror or error}{where}.")
-    module.exit_json(**result)
-
-
-def _carry_out(module: AnsibleModule, plan: Plan) -> dict[str, object]:
-    for warning in plan.warnings:
-        module.warn(warning)
-    result: dict[str, object] = {
-        "changed": bool(plan.operations),
-        "actions": [operation.describe() for operation in plan.operations],
-        "reasons": plan.reasons,
-        **plan.result,
-    }
-    after = plan.after
-    if not module.check_mode:
-        for operation in plan.operations:
-            operation.apply()
-        if plan.operations:
-            after = plan.observe()
-        result.update(plan.outcome())
-    if module._diff:
-        result["diff"] = _diff(plan.before, after)
-    return result
+def _diff(module: AnsibleModule, states: States) -> dict[str, object]:
+    if not module._diff:
+        return {}
+    parts = [
+        {
+            "before_header": part,
+            "after_header": part,
+            "before": before.get(part, ""),
+            "after": after.get(part, ""),
+        }
+        for before, after in states
+        for part in {**before, **after}
+        if before.get(part, "") != after.get(part, "")
+    ]
+    return {"diff": parts}

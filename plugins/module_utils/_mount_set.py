@@ -7,13 +7,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _files,
-    _fstab,
-    _jail,
     _mounts,
     _procs,
     _profiles,
@@ -23,16 +21,15 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     JailError,
     Refused,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._jobs import Job
+from ansible_collections.jaulas.chroot.plugins.module_utils._mount_lines import WriteLines
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
 from ansible_collections.jaulas.chroot.plugins.module_utils._mounts import (
     Goal,
     Identity,
     Source,
 )
-from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
-    WriteHostFile,
-    mount_point,
-)
+from ansible_collections.jaulas.chroot.plugins.module_utils._operations import mount_point
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
     Root,
     components,
@@ -41,6 +38,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 
 def declared(profile: str, mounts: Sequence[Mapping[str, Any]]) -> list[Wanted]:
@@ -166,59 +164,105 @@ def _seen(jail: str, mounts: Sequence[Mount]) -> dict[str, Identity]:
     return found
 
 
-def plan(
-    jail: str, wanted: Sequence[Wanted], state: str, fstab: str, *, kill: bool = False
-) -> Plan:
-    """Plan a jail's mounts and its lines in fstab for a state of bind_mounts."""
-    table = _procs.mount_table()
-    mounts = _mounts.below(table, jail)
-    needs_goals = state in ("mounted", "present")
-    goals = _goals(jail, wanted, table) if needs_goals else []
-    text = _files.read_text(fstab)
-    lines = _fstab.parse(text)
+class Survey:
+    """One look at the mount table and at fstab, upon which the mounts of some jails are planned."""
 
-    def belongs(entry: _fstab.Entry) -> bool:
-        return _jail.fstab_belongs(jail, entry)
+    def __init__(self, fstab: str) -> None:
+        self.table = _procs.mount_table()
+        self.writing = WriteLines(fstab)
+        self._later: tuple[list[Mount], str] | None = None
 
-    entries = [goal.wanted.entry(goal.point, goal.restrictions) for goal in goals]
-    keeps_lines = state == "unmounted"
-    new_lines = lines if keeps_lines else _fstab.replace(lines, belongs, entries)
-    new_text = text if new_lines == lines else _fstab.render(new_lines)
+    def plan(self, jail: str, params: Mapping[str, Any]) -> Plan:
+        """Plan a jail's mounts and its lines in fstab for a state of bind_mounts."""
+        state = params["state"]
+        needs_goals = state in ("mounted", "present")
+        wanted = declared(params["profile"], params["mounts"])
+        goals = _goals(jail, wanted, self.table) if needs_goals else []
+        present = _mounts.below(self.table, jail)
+        mounting: list[Operation] = []
+        if state != "present":
+            mounting = _mounts.plan(jail, self.table, goals, _seen(jail, present))
+        entries = [goal.wanted.entry(goal.point, goal.restrictions) for goal in goals]
+        writes = state != "unmounted" and self.writing.add(jail, entries)
+        writing: list[Operation] = [self.writing] if writes else []
+        # What could not be mounted must not be tried at every boot; what is on its way out must
+        # not come back at the next one.
+        operations = [*mounting, *writing] if needs_goals else [*writing, *mounting]
+        if params["kill"] and mounting and not needs_goals:
+            operations = [*_proof.ending(jail), *operations]
 
-    mounting: list[Operation] = []
-    if state != "present":
-        mounting = _mounts.plan(jail, table, goals, _seen(jail, mounts))
-    writing = [WriteHostFile(fstab, text, new_text)] if new_text != text else []
-    # What could not be mounted must not be tried at every boot; what is on its way out must not
-    # come back at the next one.
-    operations = [*mounting, *writing] if needs_goals else [*writing, *mounting]
-    if kill and mounting and not needs_goals:
-        operations = [*_proof.ending(jail), *operations]
+        now = [_mounts.describe_mount(item) for item in present]
+        before = self._state(jail, now, self.writing.text)
+        foreseen = now if state == "present" else [goal.describe() for goal in goals]
+        after = self._state(jail, foreseen, self.writing.foreseen)
+        return Plan(
+            operations=operations,
+            before=before,
+            after=after,
+            observe=lambda: self._observe(jail),
+            result={"mounts": after[_heading(jail)].splitlines()},
+            outcome=lambda: {"mounts": self._observe(jail)[_heading(jail)].splitlines()},
+            reasons=[] if operations else [f"the mounts of {jail} are as declared"],
+        )
 
-    def observe() -> State:
-        now = [_mounts.describe_mount(item) for item in _mounts.below(_procs.mount_table(), jail)]
-        return _state(jail, now, fstab, _files.read_text(fstab))
+    def _observe(self, jail: str) -> State:
+        # What there is when all is done is looked at once for all jails.
+        if self._later is None:
+            self._later = _procs.mount_table(), _files.read_text(self.writing.fstab)
+        table, text = self._later
+        return self._state(
+            jail, [_mounts.describe_mount(item) for item in _mounts.below(table, jail)], text
+        )
 
-    before = observe()
-    foreseen = before[_heading(jail)] if state == "present" else None
-    rows = [goal.describe() for goal in goals]
-    after = _state(jail, rows, fstab, new_text)
-    if foreseen is not None:
-        after = {**after, _heading(jail): foreseen}
-    return Plan(
-        operations=operations,
-        before=before,
-        after=after,
-        observe=observe,
-        result={"mounts": after[_heading(jail)].splitlines()},
-        outcome=lambda: {"mounts": observe()[_heading(jail)].splitlines()},
-        reasons=[] if operations else [f"the mounts of {jail} are as declared"],
-    )
+    def _state(self, jail: str, rows: Sequence[str], text: str) -> State:
+        rows = [f"{row}\n" for row in sorted(rows)]
+        return {_heading(jail): "".join(rows), self.writing.fstab: text}
 
 
 def _heading(jail: str) -> str:
     return f"mounts below {jail}"
 
 
-def _state(jail: str, rows: Sequence[str], fstab: str, text: str) -> State:
-    return {_heading(jail): "".join(f"{row}\n" for row in sorted(rows)), fstab: text}
+def apart(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Divide jails into runs of neighbours that have nothing to do with each other's mounts.
+
+    Those that have are planned one after the other, each upon what the one before has left.
+    """
+    batch: list[Job] = []
+    sources: list[_Shown] = []
+    for job in jobs:
+        own = [_shown(item) for item in job.params["mounts"]]
+        touched = any(
+            is_inside(job.path, other.path)
+            or is_inside(other.path, job.path)
+            or _reach(own, other.path)
+            for other in batch
+        )
+        if touched or _reach(sources, job.path):
+            yield batch
+            batch, sources = [], []
+        batch.append(job)
+        sources += own
+    if batch:
+        yield batch
+
+
+class _Shown(Record):
+    """What a mount shows of the host, and whether what is mounted below that comes along."""
+
+    src: str
+    recursive: bool
+
+
+def _shown(item: Mapping[str, Any]) -> _Shown:
+    options = {word for text in item["opts"] for word in str(text).split(",")}
+    # A path with a NUL is refused later; here it is only in the way.
+    src = os.path.realpath(str(item["src"]).replace("\0", ""))
+    return _Shown(src, bool(options & {"rbind", "slave", "rslave"}))
+
+
+def _reach(sources: Iterable[_Shown], jail: str) -> bool:
+    return any(
+        is_inside(item.src, jail) or (item.recursive and is_inside(jail, item.src))
+        for item in sources
+    )

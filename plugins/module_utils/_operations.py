@@ -32,7 +32,12 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
     mount_id,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
-from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
 
 
 def make_directories(root: Root, path: str, on_any_mount: bool = False) -> Located:
@@ -222,13 +227,13 @@ class Detach(Record):
             ) from None
 
 
-def leave_other_jails(own: str) -> None:
+def leave_other_jails(own: str, table: Iterable[Mount]) -> None:
     """Let go of the mounts of all jails but one, in a mount namespace of our own.
 
     A copy of a jail's mount that lives on in here would keep that jail from being removed.
     """
     left: list[str] = []
-    for mount in _procs.mount_table():
+    for mount in table:
         point = mount.point
         if own in (point, *_above(point)) or any(is_inside(point, other) for other in left):
             continue

@@ -16,7 +16,10 @@ import errno
 import os
 import stat
 
-from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
 
 #: As the kernel: more links than this in one path is a loop (path_resolution(7)).
 MAX_LINKS = 40
@@ -36,13 +39,23 @@ def is_inside(path: str, root: str) -> bool:
     return len(parts) > len(top) and parts[: len(top)] == top
 
 
+def around(path: str, folders: Container[str]) -> Iterator[str]:
+    """Those of some folders that a path lies in or is, the nearest first (all of them normal)."""
+    while path.startswith("/"):
+        if path in folders:
+            yield path
+        if path == "/":
+            return
+        path = path.rpartition("/")[0] or "/"
+
+
 def mount_id(fd: int) -> int:
     """Return the id of the mount that an open file lies on (proc(5), fdinfo).
 
     Two directories on the same file system but on different mounts have different ids:
     what st_dev cannot tell.
     """
-    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as info:
+    with open(f"/proc/self/fdinfo/{fd}", encoding="utf-8") as info:
         for line in info:
             if line.startswith("mnt_id:"):
                 return int(line.split()[1])

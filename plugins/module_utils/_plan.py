@@ -24,6 +24,20 @@ class Operation(Protocol):
         """Do it, or raise JailError and leave things as they were."""
 
 
+class Shared:
+    """An operation that the plans of several jails have in common, and that is done once."""
+
+    def describe(self) -> str:
+        raise NotImplementedError
+
+    def apply(self) -> None:
+        raise NotImplementedError
+
+    def apply_for(self, jails: Sequence[str]) -> None:
+        """Do it for those jails whose operations before it have succeeded."""
+        raise NotImplementedError
+
+
 @dataclass
 class Plan:
     """What check mode shows, what a diff compares and what a real run applies.

@@ -16,12 +16,11 @@ the caller.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel
+from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel, _libc
+from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import contextmanager, suppress
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 from ansible_collections.jaulas.chroot.plugins.module_utils._streams import (
@@ -30,8 +29,12 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._streams import (
 )
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator
     from typing import NoReturn
+else:
+    # What lies below it, without its enumerations, which take long to build.
+    import _signal as signal
 
 _NAMESPACES = _kernel.NEW_MOUNTS | _kernel.NEW_PIDS | _kernel.NEW_UTS | _kernel.NEW_IPC
 _UNREACHABLE = "a forked child ends within its block"
@@ -126,7 +129,7 @@ def _hear(fd: int) -> bytes:
     return said
 
 
-@contextlib.contextmanager
+@contextmanager
 def _never_runs_on(report: int) -> Iterator[None]:
     """Whatever happens in a forked child, it must not run on in its caller's code."""
     try:
@@ -156,7 +159,7 @@ def _supervise(
                 os._exit(1)
 
         signal.signal(signal.SIGTERM, end_all)
-        _kernel.die_with_parent()
+        _libc.die_with_parent()
         if os.getppid() != caller:
             os._exit(1)
         # What a terminal that hangs up signals to all of its session is for the caller.
@@ -179,7 +182,7 @@ def _supervise(
         said = _hear(heard)
         if _first_word(said).get("goes_on"):
             # From here on nobody waits for us; before, our end would have been the end of all.
-            _kernel.outlive_parent()
+            _libc.outlive_parent()
             _point_at_nothing()
             os.write(streams.report_out, said)
             os.close(streams.report_out)
@@ -200,7 +203,7 @@ def _first_process(
         # The handlers that Python and the supervisor set would be ours otherwise.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        _kernel.die_with_parent()
+        _libc.die_with_parent()
         # A descriptor of a host's folder would be a way out of the jail: the program sees ours
         # in /proc, and has its own from us.
         _close_all_but(alive, words, *program_streams)
@@ -244,7 +247,7 @@ def _become(
 
 def _has_children() -> bool:
     """Tell whether a process has children that have not ended; those that have are buried."""
-    with contextlib.suppress(ChildProcessError):
+    with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
         return True
@@ -267,5 +270,5 @@ def _close_all_but(*kept: int) -> None:
     _point_at_nothing()
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in kept:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.close(int(name))

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _mountinfo
-from ansible_collections.jaulas.chroot.plugins.module_utils._paths import is_inside
+from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import suppress
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import around
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -43,25 +43,34 @@ def _name(pid: int) -> str:
 def _links(pid: int) -> Iterator[tuple[str, str]]:
     """What a process holds, as (reason, path). One that ends meanwhile holds nothing."""
     for reason in ("root", "cwd", "exe"):
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             yield reason, os.readlink(f"/proc/{pid}/{reason}")
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         for fd in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 yield f"open file {fd}", os.readlink(f"/proc/{pid}/fd/{fd}")
+
+
+def inside_each(folders: Iterable[str]) -> dict[str, list[Process]]:
+    """Find the processes whose root, working folder, program or open file lies in each folder."""
+    found: dict[str, list[Process]] = {folder: [] for folder in folders}
+    for pid in _pids():
+        if pid == os.getpid():
+            continue
+        counted: set[str] = set()
+        for reason, path in _links(pid):
+            for folder in around(path, found):
+                if folder not in counted:
+                    counted.add(folder)
+                    found[folder].append(Process(pid, _name(pid), f"{reason} {path}"))
+            if len(counted) == len(found):
+                break
+    return found
 
 
 def inside(folder: str) -> list[Process]:
     """Find the processes whose root, working folder, program or open file lies in a folder."""
-    found = []
-    for pid in _pids():
-        if pid == os.getpid():
-            continue
-        for reason, path in _links(pid):
-            if path == folder or is_inside(path, folder):
-                found.append(Process(pid, _name(pid), f"{reason} {path}"))
-                break
-    return found
+    return inside_each([folder])[folder]
 
 
 def mount_table() -> list[_mountinfo.Mount]:
@@ -90,15 +99,15 @@ def _namespaces() -> Iterable[int]:
     """One process for each mount namespace and root that can be seen, ourselves first."""
     seen: dict[tuple[str, str], int] = {}
     for pid in [os.getpid(), *_pids()]:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             key = (os.readlink(f"/proc/{pid}/ns/mnt"), os.readlink(f"/proc/{pid}/root"))
             seen.setdefault(key, pid)
     return seen.values()
 
 
-def mounts_below(folder: str, itself: bool = False) -> list[SeenMount]:
-    """Find what is mounted below a folder (or on it too) in every mount namespace that is seen."""
-    found: dict[tuple[str, str], SeenMount] = {}
+def mounts_below_each(folders: Iterable[str], itself: bool = False) -> dict[str, list[SeenMount]]:
+    """Find what is mounted below folders (or on them too) in every mount namespace that is seen."""
+    found: dict[str, dict[tuple[str, str], SeenMount]] = {folder: {} for folder in folders}
     own_namespace = os.readlink("/proc/self/ns/mnt")
     for pid in _namespaces():
         try:
@@ -110,9 +119,15 @@ def mounts_below(folder: str, itself: bool = False) -> list[SeenMount]:
             continue
         for mount in mounts:
             point = (root + mount.point).rstrip("/") or "/"
-            if is_inside(point, folder) or (itself and point == folder):
-                seen = SeenMount(
-                    point, mount.fstype, pid, _name(pid), own=namespace == own_namespace
-                )
-                found.setdefault((namespace, point), seen)
-    return list(found.values())
+            for folder in around(point, found):
+                if itself or point != folder:
+                    seen = SeenMount(
+                        point, mount.fstype, pid, _name(pid), own=namespace == own_namespace
+                    )
+                    found[folder].setdefault((namespace, point), seen)
+    return {folder: list(mounts.values()) for folder, mounts in found.items()}
+
+
+def mounts_below(folder: str, itself: bool = False) -> list[SeenMount]:
+    """Find what is mounted below a folder (or on it too) in every mount namespace that is seen."""
+    return mounts_below_each([folder], itself)[folder]

@@ -21,9 +21,16 @@ _GRACE = 5.0
 _PAUSE = 0.05
 
 
-def prove_unused(path: str, deed: str, kill: bool) -> None:
-    """Refuse to go on while something is mounted in a jail, runs in it or would mount in it."""
-    mounts = _procs.mounts_below(path, itself=True)
+def prove_unused(path: str, deed: str, kill: bool, overlay: bool = False) -> None:
+    """Refuse to go on while something is mounted in a jail, runs in it or would mount in it.
+
+    The mount of the jail's own storage, where it is an overlay, does not count.
+    """
+    mounts = [
+        mount
+        for mount in _procs.mounts_below(path, itself=True)
+        if not (overlay and mount.point == path and mount.fstype == "overlay")
+    ]
     if mounts:
         names = listed([mount.describe() for mount in mounts])
         raise Refused(

@@ -121,8 +121,10 @@ def _content(item: Mapping[str, Any]) -> bytes:
         raise JailError(f"Cannot read {item['src']} on the host: {error.strerror}.") from None
 
 
-def plan(jail: str, files: Sequence[Mapping[str, Any]]) -> Plan:
+def plan(jail: str, files: Sequence[Mapping[str, Any]] | None) -> Plan:
     """Plan the files that a jail should have, and those that it should not have."""
+    if files is None:
+        raise JailError(f"Cannot put files into {jail}: none are named.", "List them in `files`.")
     operations: list[Operation] = []
     before: dict[str, str] = {}
     after: dict[str, str] = {}

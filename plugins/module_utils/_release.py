@@ -9,11 +9,13 @@ Both come from strangers: they are data, bounded, and never evaluated.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 
 _FIELD = re.compile(r"([A-Za-z-]+):[ \t]*(\S.*)?")
 _ASSIGNMENT = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+_SOURCE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)(?:\s.*)?")
 _RELEASE_FIELDS = (
     "Origin",
     "Label",
@@ -36,6 +38,24 @@ def parse_release(text: str) -> dict[str, str]:
         if match and match.group(1) in _RELEASE_FIELDS and match.group(2):
             fields.setdefault(match.group(1).lower().replace("-", "_"), match.group(2)[:_LONGEST])
     return fields
+
+
+def digest(text: str) -> str:
+    """Digest what a Release file says, be it alone or wrapped into its signature (RFC 9580, 7)."""
+    if text.startswith("-----BEGIN PGP SIGNED MESSAGE-----"):
+        signed = text.partition("\n\n")[2].partition("\n-----BEGIN PGP SIGNATURE-----")[0]
+        text = re.sub(r"^- ", "", signed, flags=re.MULTILINE)
+    return hashlib.sha256(text.strip().encode()).hexdigest()
+
+
+def sources(text: str) -> list[tuple[str, str]]:
+    """List the archives of a sources.list, one line each, as (address, suite) (sources.list(5))."""
+    found = []
+    for line in text.splitlines():
+        match = _SOURCE.fullmatch(line.strip())
+        if match:
+            found.append((match.group(1).rstrip("/"), match.group(2)))
+    return found
 
 
 def parse_os_release(text: str) -> dict[str, str]:

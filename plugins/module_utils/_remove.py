@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _build, _jail
+from ansible_collections.jaulas.chroot.plugins.module_utils import _jail, _overlay
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Refused
+from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover, partial
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan
 from ansible_collections.jaulas.chroot.plugins.module_utils._proof import ending, prove_unused
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
@@ -26,23 +27,30 @@ class RemoveJail(Record):
     def apply(self) -> None:
         # Again, now that nobody else holds the lock and what was to end has ended.
         prove_unused(self.path, "remove", kill=False)
-        with _build.partial(self.path) as folder:
+        with partial(self.path) as folder:
             os.rename(self.path, f"{folder}/root")
 
 
-def plan(path: str, kill: bool) -> Plan:
+def plan(path: str, kill: bool, fstab: str) -> Plan:
     """Plan a jail's absence, and that of what earlier runs left of it."""
     kind, marker = _jail.inspect(path)
-    if kind in ("foreign", "empty"):
+    overlay = _overlay.find(path)
+    if kind == "foreign" or (kind == "empty" and not overlay):
         raise Refused(
             f"Cannot remove {path}: it is no jail of ours (no marker in it).",
             "Delete it by hand if it is not needed; it is left as it is.",
         )
-    operations: list[Operation] = [_build.ClearLeftover(name) for name in _jail.leftovers(path)]
-    if marker:
-        prove_unused(path, "remove", kill)
+    left = [*_jail.leftovers(path), *_jail.leftovers(_overlay.storage(path))]
+    operations: list[Operation] = [ClearLeftover(name) for name in left]
+    if marker or overlay:
+        prove_unused(path, "remove", kill, overlay=bool(overlay))
         if kill:
             operations += ending(path)
+    if overlay:
+        # What is on its way out must not come back at the next boot.
+        operations.append(_overlay.WriteLine(path, fstab, keep=False))
+        operations.append(_overlay.RemoveOverlay(path, overlay.image))
+    elif marker:
         operations.append(RemoveJail(path))
     return Plan(
         operations=operations,

@@ -198,11 +198,12 @@ class _Inside:
     def prepare(self) -> None:
         """As the first process: mount. Descriptors from outside belong to other mounts."""
         os.umask(0o022)
-        leave_other_jails(self.session.jail)
+        table = _procs.mount_table()
+        leave_other_jails(self.session.jail, table)
         self.root = Root(self.session.jail)
         own = [
             mount.point[len(self.root.path.rstrip("/")) :]
-            for mount in _procs.mount_table()
+            for mount in table
             if mount.point.startswith(self.root.path.rstrip("/") + "/")
         ]
         for wanted in session_mounts(self.session.profile, own):
@@ -223,7 +224,7 @@ class _Inside:
 
     def _deny_services(self, folder: str) -> None:
         script = f"{folder}/policy-rc.d"
-        with open(script, "w", encoding="ascii") as handle:
+        with open(script, "w", encoding="utf-8") as handle:
             handle.write(_DENY)
         os.chmod(script, 0o755)
         place = self.root.find(_POLICY, follow=False)
@@ -257,7 +258,7 @@ def _lock_away(folder: str) -> None:
     than the jail's is also how programs find out that they are in a chroot, and by its name they
     guess what manages services.
     """
-    with open("/proc/self/comm", "w", encoding="ascii") as comm:
+    with open("/proc/self/comm", "w", encoding="utf-8") as comm:
         comm.write("init")
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     _kernel.detach(folder)

@@ -20,7 +20,7 @@ description:
   - Nothing is ever unmounted lazily, and every mount is made private, so that no later mount or
     unmount in the jail reaches the host.
 extends_documentation_fragment:
-  - jaulas.chroot.jail
+  - jaulas.chroot.jail.one_or_many
   - jaulas.chroot.attributes
   - jaulas.chroot.attributes.actiongroup
 options:
@@ -31,7 +31,7 @@ options:
       - V(unmounted) unmounts everything below the jail and leaves fstab alone.
       - V(absent) takes the lines out of fstab and then unmounts everything below the jail.
     type: str
-    choices: [mounted, unmounted, present, absent]
+    choices: &states [mounted, unmounted, present, absent]
     default: mounted
   profile:
     description:
@@ -43,7 +43,7 @@ options:
       - V(desktop) is V(default) with the host's C(/dev/shm), C(/home) and C(/tmp).
       - V(none) is empty.
     type: str
-    choices: [default, isolated, build, desktop, none]
+    choices: &profiles [default, isolated, build, desktop, none]
     default: default
   mounts:
     description:
@@ -52,7 +52,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions:
+    suboptions: &mounts
       src:
         description:
           - What to mount, a path of the host for a bind mount.
@@ -88,6 +88,23 @@ options:
         they can keep a mount busy, and the module fails.
     type: bool
     default: false
+  jails:
+    description:
+      - The jails of the host, for one call instead of a task for each.
+      - What an entry leaves out is taken from the task's own option of the same name.
+      - If something goes wrong with one jail, it is still done for the others; then the task fails.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description:
+          - The jail's folder. None may be named twice.
+        type: path
+        required: true
+      state: {description: [As O(state).], type: str, choices: *states}
+      profile: {description: [As O(profile).], type: str, choices: *profiles}
+      mounts: {description: [As O(mounts).], type: list, elements: dict, suboptions: *mounts}
+      kill: {description: [As O(kill).], type: bool}
 notes:
   - Needs root on the host. Works on any root folder but V(/), whoever made it.
   - Lines in fstab carry V(nofail), so that a jail that is gone never stops the boot, and the
@@ -117,6 +134,17 @@ EXAMPLES = r"""
   jaulas.chroot.bind_mounts:
     path: /srv/jails/trixie
     state: absent
+
+- name: The mounts of all jails of the host, in one call
+  jaulas.chroot.bind_mounts:
+    profile: isolated
+    jails:
+      - path: /srv/jails/trixie
+      - path: /srv/jails/bookworm
+        mounts:
+          - {src: /srv/sources, dest: /usr/src/project, opts: [ro]}
+      - path: /srv/jails/old
+        state: absent
 """
 
 RETURN = r"""
@@ -138,7 +166,32 @@ reasons:
   type: list
   elements: str
   sample: [the mounts of /srv/jails/trixie are as declared]
+results:
+  description:
+    - With O(jails), one record for each of them, in their order. It has what is returned for one
+      jail in its place, and the keys below.
+  returned: with O(jails)
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The jail's folder, without symbolic links.
+      type: str
+    changed:
+      description: Whether something was (or would be) changed for it.
+      type: bool
+    failed:
+      description: V(true) if it went wrong.
+      type: bool
+      returned: when it went wrong
+    msg:
+      description: What went wrong.
+      type: str
+      returned: when it went wrong
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -148,52 +201,47 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _mount_set,
     _rootfs,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._jobs import Manner
+
+OPTIONS = {
+    "state": {
+        "type": "str",
+        "choices": ["mounted", "unmounted", "present", "absent"],
+        "default": "mounted",
+    },
+    "profile": {"type": "str", "choices": _argspec.PROFILES, "default": "default"},
+    "mounts": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "src": {"type": "str", "required": True},
+            "dest": {"type": "str", "required": True},
+            "fstype": {"type": "str", "default": "none"},
+            "opts": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+    "kill": {"type": "bool", "default": False},
+}
+
+
+def resolve(params: Mapping[str, Any]) -> str:
+    leaving = params["state"] in ("unmounted", "absent")
+    return (_rootfs.real_root_or_nothing if leaving else _rootfs.real_root)(params["path"])
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **_argspec.JAIL,
-            "state": {
-                "type": "str",
-                "choices": ["mounted", "unmounted", "present", "absent"],
-                "default": "mounted",
-            },
-            "profile": {
-                "type": "str",
-                "choices": _argspec.PROFILES,
-                "default": "default",
-            },
-            "mounts": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "src": {"type": "str", "required": True},
-                    "dest": {"type": "str", "required": True},
-                    "fstype": {"type": "str", "default": "none"},
-                    "opts": {"type": "list", "elements": "str", "default": []},
-                },
-            },
-            "fstab": {"type": "path", "default": "/etc/fstab"},
-            "kill": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
+        **_argspec.one_or_many(OPTIONS, fstab={"type": "path", "default": "/etc/fstab"})
     )
-    params = module.params
-    leaving = params["state"] in ("unmounted", "absent")
-    _module.run(
-        module,
-        _rootfs.real_root_or_nothing if leaving else _rootfs.real_root,
-        lambda path: _mount_set.plan(
-            path,
-            _mount_set.declared(params["profile"], params["mounts"]),
-            params["state"],
-            params["fstab"],
-            kill=params["kill"],
-        ),
-        also_locks=[params["fstab"]],
+    fstab = module.params["fstab"]
+    manner = Manner(
+        resolve,
+        lambda: _mount_set.Survey(fstab).plan,
+        _mount_set.apart,
+        also_locks=[fstab],
     )
+    _module.run_in(module, manner)
 
 
 if __name__ == "__main__":

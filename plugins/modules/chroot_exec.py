@@ -177,7 +177,6 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _argspec,
     _exec,
     _module,
-    _rootfs,
 )
 
 
@@ -212,12 +211,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     # Several commands may run in one jail at once: no lock.
-    _module.run(
-        module,
-        _rootfs.real_root,
-        lambda path: _exec.plan(path, module.params),
-        exclusive=False,
-    )
+    _module.run(module, _exec.plan, exclusive=False)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ description:
   - Removal is refused while anything is mounted in the jail, in any mount namespace that can be
     seen, or while a process uses it.
 extends_documentation_fragment:
-  - jaulas.chroot.jail
+  - jaulas.chroot.jail.one_or_many
   - jaulas.chroot.attributes
   - jaulas.chroot.attributes.actiongroup
 options:
@@ -29,7 +29,7 @@ options:
     description:
       - Whether the jail should be there.
     type: str
-    choices: [present, absent]
+    choices: &states [present, absent]
     default: present
   suite:
     description:
@@ -54,7 +54,7 @@ options:
         important, V(minbase) those required and apt, V(buildd) adds C(build-essential) to
         that.
     type: str
-    choices: [default, minbase, buildd]
+    choices: &variants [default, minbase, buildd]
     default: default
   include:
     description:
@@ -114,15 +114,54 @@ options:
       - The program that bootstraps.
       - V(auto) takes the fastest that the host has and that can do what is asked for.
     type: str
-    choices: [auto, debootstrap, mmdebstrap]
+    choices: &engines [auto, debootstrap, mmdebstrap]
     default: auto
+  storage:
+    description:
+      - Where the jail's files are. With V(directory) all of them are in O(path).
+      - With V(overlay) the jail is an overlay on a base image, which is bootstrapped first if there
+        is none that may be used. It is made in milliseconds and takes only the space of what is
+        changed in it, which lies in a folder beside it, V(PATH.overlay). It is mounted, and a line
+        in O(fstab) mounts it after every boot.
+      - It cannot be changed by a rebuild.
+    type: str
+    choices: &storages [directory, overlay]
+    default: directory
+  image:
+    description:
+      - Keep a base image of what is bootstrapped, and make the jail as a copy of one where there is
+        one that was made from the same parameters by the same engine.
+      - An image is used only while the archive's Release file is the one that it was made from, or
+        while it is younger than O(image_max_age), and never when something in it has been changed.
+      - A copy has a machine id, ssh host keys and a name of its own, and no logs.
+      - Images are in C(/var/lib/jaulas.chroot/images), or, where the jail is on another file system
+        whose files can share blocks, in C(.jaulas.chroot/images) at the top of that.
+      - With O(storage=overlay) images are used in any case.
+    type: bool
+    default: true
+  image_max_age:
+    description:
+      - Seconds for which an image may be used without asking the archive for its Release file.
+    type: int
+    default: 0
+  image_keep:
+    description:
+      - How many images to keep on the file system. Beyond that, the longest unused goes first, but
+        none that an overlay needs. V(0) is as O(image=false).
+    type: int
+    default: 5
+  fstab:
+    description:
+      - The file that mounts overlays after a boot.
+    type: path
+    default: /etc/fstab
   on_drift:
     description:
       - What to do with a jail that was made from other parameters than these.
       - V(rebuild) makes a new one and replaces the old one by it in one step, once it is complete;
         what was in the old one is deleted. It is refused while the old one is in use.
     type: str
-    choices: [fail, warn, rebuild]
+    choices: &on_drift [fail, warn, rebuild]
     default: fail
   kill:
     description:
@@ -134,6 +173,55 @@ options:
     description:
       - The proxy through which the archive is fetched. It is not kept in the jail.
     type: str
+  deb_cache:
+    description:
+      - Keep the packages that a bootstrap fetches, in C(/var/cache/jaulas.chroot/debs) on the host,
+        so that the next jail fetches only what no jail has needed before. The engine verifies a
+        kept package as it verifies one that it has just fetched.
+      - What no bootstrap has needed for 30 days goes, and what was needed longest ago when there is
+        more than 2 GiB. Nothing is kept when less than 1 GiB would be left free on the disk.
+      - Of use where both the mirror and O(http_proxy), if there is one, are C(http); elsewhere it
+        changes nothing. A proxy that the host's apt detects by itself (C(Proxy-Auto-Detect)) is
+        passed by, unless it is named in O(http_proxy).
+    type: bool
+    default: true
+  jails:
+    description:
+      - The jails of the host, for one call instead of a task for each.
+      - What an entry leaves out is taken from the task's own option of the same name.
+      - If something goes wrong with one jail, it is still done for the others; then the task fails.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description:
+          - The jail's folder. None may be named twice.
+        type: path
+        required: true
+      state: {description: [As O(state).], type: str, choices: *states}
+      suite: {description: [As O(suite).], type: str}
+      mirror: {description: [As O(mirror).], type: str}
+      arch: {description: [As O(arch).], type: str}
+      variant: {description: [As O(variant).], type: str, choices: *variants}
+      include: {description: [As O(include).], type: list, elements: str}
+      exclude: {description: [As O(exclude).], type: list, elements: str}
+      components: {description: [As O(components).], type: list, elements: str}
+      extra_suites: {description: [As O(extra_suites).], type: list, elements: str}
+      keyring: {description: [As O(keyring).], type: path}
+      check_gpg: {description: [As O(check_gpg).], type: bool}
+      check_valid_until: {description: [As O(check_valid_until).], type: bool}
+      script: {description: [As O(script).], type: str}
+      merged_usr: {description: [As O(merged_usr).], type: bool}
+      engine: {description: [As O(engine).], type: str, choices: *engines}
+      storage: {description: [As O(storage).], type: str, choices: *storages}
+      image: {description: [As O(image).], type: bool}
+      image_max_age: {description: [As O(image_max_age).], type: int}
+      image_keep: {description: [As O(image_keep).], type: int}
+      fstab: {description: [As O(fstab).], type: path}
+      on_drift: {description: [As O(on_drift).], type: str, choices: *on_drift}
+      kill: {description: [As O(kill).], type: bool}
+      http_proxy: {description: [As O(http_proxy).], type: str}
+      deb_cache: {description: [As O(deb_cache).], type: bool}
 notes:
   - Two runs over the same jail do not get in each other's way; the second waits for the first, for
     ten minutes at most.
@@ -165,11 +253,27 @@ EXAMPLES = r"""
     mirror: https://mirror.example.org/canaima
     keyring: /usr/share/keyrings/canaima-archive-keyring.gpg
 
+- name: A jail that is there at once, for as long as it is needed
+  jaulas.chroot.debootstrap_jail:
+    path: /srv/jails/scratch
+    suite: trixie
+    variant: minbase
+    storage: overlay
+    image_max_age: 86400
+
 - name: No jail, even if something still runs in it
   jaulas.chroot.debootstrap_jail:
     path: /srv/jails/trixie
     state: absent
     kill: true
+
+- name: Two jails, one after the other, from the same mirror
+  jaulas.chroot.debootstrap_jail:
+    mirror: https://mirror.example.org/debian
+    variant: minbase
+    jails:
+      - {path: /srv/jails/trixie, suite: trixie}
+      - {path: /srv/jails/bookworm, suite: bookworm}
 """
 
 RETURN = r"""
@@ -221,12 +325,40 @@ jail:
     created:
       description: When the jail was complete, in UTC.
       type: str
+    image:
+      description: The name of the base image that it was copied from; empty if it was bootstrapped.
+      type: str
 log:
   description: The last lines of the engine's log.
   returned: when the engine failed
   type: list
   elements: str
+results:
+  description:
+    - With O(jails), one record for each of them, in their order. It has what is returned for one
+      jail in its place, and the keys below.
+  returned: with O(jails)
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The jail's folder, without symbolic links.
+      type: str
+    changed:
+      description: Whether something was (or would be) changed for it.
+      type: bool
+    failed:
+      description: V(true) if it went wrong.
+      type: bool
+      returned: when it went wrong
+    msg:
+      description: What went wrong.
+      type: str
+      returned: when it went wrong
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -239,58 +371,64 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
 
+OPTIONS = {
+    "state": {
+        "type": "str",
+        "choices": ["present", "absent"],
+        "default": "present",
+    },
+    "suite": {"type": "str"},
+    "mirror": {"type": "str"},
+    "arch": {"type": "str"},
+    "variant": {
+        "type": "str",
+        "choices": ["default", "minbase", "buildd"],
+        "default": "default",
+    },
+    "include": {"type": "list", "elements": "str", "default": []},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "components": {"type": "list", "elements": "str", "default": ["main"]},
+    "extra_suites": {"type": "list", "elements": "str", "default": []},
+    "keyring": {"type": "path", "no_log": False},
+    "check_gpg": {"type": "bool", "default": True},
+    "check_valid_until": {"type": "bool", "default": True},
+    "script": {"type": "str"},
+    "merged_usr": {"type": "bool"},
+    "engine": {
+        "type": "str",
+        "choices": ["auto", "debootstrap", "mmdebstrap"],
+        "default": "auto",
+    },
+    "storage": {
+        "type": "str",
+        "choices": ["directory", "overlay"],
+        "default": "directory",
+    },
+    "image": {"type": "bool", "default": True},
+    "image_max_age": {"type": "int", "default": 0},
+    "image_keep": {"type": "int", "default": 5},
+    "fstab": {"type": "path", "default": "/etc/fstab"},
+    "on_drift": {
+        "type": "str",
+        "choices": ["fail", "warn", "rebuild"],
+        "default": "fail",
+    },
+    "kill": {"type": "bool", "default": False},
+    "http_proxy": {"type": "str"},
+    "deb_cache": {"type": "bool", "default": True},
+}
+
+
+def plan(path: str, params: Mapping[str, Any]) -> Plan:
+    if params["state"] == "absent":
+        return _remove.plan(path, params["kill"], params["fstab"])
+    return _create.plan(path, params)
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **_argspec.JAIL,
-            "state": {
-                "type": "str",
-                "choices": ["present", "absent"],
-                "default": "present",
-            },
-            "suite": {"type": "str"},
-            "mirror": {"type": "str"},
-            "arch": {"type": "str"},
-            "variant": {
-                "type": "str",
-                "choices": ["default", "minbase", "buildd"],
-                "default": "default",
-            },
-            "include": {"type": "list", "elements": "str", "default": []},
-            "exclude": {"type": "list", "elements": "str", "default": []},
-            "components": {"type": "list", "elements": "str", "default": ["main"]},
-            "extra_suites": {"type": "list", "elements": "str", "default": []},
-            "keyring": {"type": "path", "no_log": False},
-            "check_gpg": {"type": "bool", "default": True},
-            "check_valid_until": {"type": "bool", "default": True},
-            "script": {"type": "str"},
-            "merged_usr": {"type": "bool"},
-            "engine": {
-                "type": "str",
-                "choices": ["auto", "debootstrap", "mmdebstrap"],
-                "default": "auto",
-            },
-            "on_drift": {
-                "type": "str",
-                "choices": ["fail", "warn", "rebuild"],
-                "default": "fail",
-            },
-            "kill": {"type": "bool", "default": False},
-            "http_proxy": {"type": "str"},
-        },
-        required_if=[("state", "present", ["suite"])],
-        supports_check_mode=True,
-    )
-    params = module.params
-
-    def plan(path: str) -> Plan:
-        if params["state"] == "absent":
-            return _remove.plan(path, params["kill"])
-        return _create.plan(path, params)
-
+    module = AnsibleModule(**_argspec.one_or_many(OPTIONS))
     # Whoever holds the jail is probably making it: worth waiting for.
-    _module.run(module, _rootfs.real_parent, plan, patience=600)
+    _module.run(module, plan, lambda params: _rootfs.real_parent(str(params["path"])), patience=600)
 
 
 if __name__ == "__main__":

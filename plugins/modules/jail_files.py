@@ -16,17 +16,16 @@ description:
   - Paths are resolved inside the jail. A symbolic link of the jail never leads the write out of it,
     and what is mounted there from elsewhere is not written to.
 extends_documentation_fragment:
-  - jaulas.chroot.jail
+  - jaulas.chroot.jail.one_or_many
   - jaulas.chroot.attributes
   - jaulas.chroot.attributes.actiongroup
 options:
   files:
     description:
-      - The files.
+      - The files. Required, here or in each entry of O(jails).
     type: list
     elements: dict
-    required: true
-    suboptions:
+    suboptions: &files
       dest:
         description:
           - The file, a path inside the jail. Folders above it are made where they are missing. A
@@ -52,6 +51,20 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  jails:
+    description:
+      - The jails of the host, for one call instead of a task for each.
+      - What an entry leaves out is taken from the task's own option of the same name.
+      - If something goes wrong with one jail, it is still done for the others; then the task fails.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description:
+          - The jail's folder. None may be named twice.
+        type: path
+        required: true
+      files: {description: [As O(files).], type: list, elements: dict, suboptions: *files}
 notes:
   - Needs root on the host. Works on any root folder but V(/), whoever made it.
 seealso:
@@ -70,6 +83,14 @@ EXAMPLES = r"""
       - dest: /etc/apt/sources.list
         content: |
           deb https://mirror.example.org/debian trixie main
+
+- name: The host's resolver, for two jails
+  jaulas.chroot.jail_files:
+    files:
+      - {dest: /etc/resolv.conf, src: /etc/resolv.conf}
+    jails:
+      - path: /srv/jails/trixie
+      - path: /srv/jails/bookworm
 """
 
 RETURN = r"""
@@ -85,6 +106,28 @@ reasons:
   type: list
   elements: str
   sample: [the files in /srv/jails/trixie are as declared]
+results:
+  description:
+    - With O(jails), one record for each of them, in their order. It has what is returned for one
+      jail in its place, and the keys below.
+  returned: with O(jails)
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The jail's folder, without symbolic links.
+      type: str
+    changed:
+      description: Whether something was (or would be) changed for it.
+      type: bool
+    failed:
+      description: V(true) if it went wrong.
+      type: bool
+      returned: when it went wrong
+    msg:
+      description: What went wrong.
+      type: str
+      returned: when it went wrong
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -93,36 +136,32 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _argspec,
     _module,
     _put,
-    _rootfs,
 )
+
+OPTIONS = {
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "dest": {"type": "str", "required": True},
+            "content": {"type": "str"},
+            "src": {"type": "path"},
+            "mode": {"type": "str", "default": "0644"},
+            "state": {
+                "type": "str",
+                "choices": ["present", "absent"],
+                "default": "present",
+            },
+        },
+        "mutually_exclusive": [("content", "src")],
+        "required_if": [("state", "present", ("content", "src"), True)],
+    },
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **_argspec.JAIL,
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "dest": {"type": "str", "required": True},
-                    "content": {"type": "str"},
-                    "src": {"type": "path"},
-                    "mode": {"type": "str", "default": "0644"},
-                    "state": {
-                        "type": "str",
-                        "choices": ["present", "absent"],
-                        "default": "present",
-                    },
-                },
-                "mutually_exclusive": [("content", "src")],
-                "required_if": [("state", "present", ("content", "src"), True)],
-            },
-        },
-        supports_check_mode=True,
-    )
-    _module.run(module, _rootfs.real_root, lambda path: _put.plan(path, module.params["files"]))
+    module = AnsibleModule(**_argspec.one_or_many(OPTIONS))
+    _module.run(module, lambda path, params: _put.plan(path, params["files"]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ version_added: 0.1.0
 description:
   - Reads what is at some paths, or below some folders, as far as jails go. Starts no program and
     changes nothing.
+  - Tells also what base images the host keeps.
   - Serves jails that this collection made and any other system in a folder.
 extends_documentation_fragment:
   - jaulas.chroot.attributes.info
@@ -76,6 +77,10 @@ jails:
       description: Whether it is whole, by its marker or by dpkg's word.
       type: bool
       returned: always
+    storage:
+      description: Where its files are, V(directory) or V(overlay).
+      type: str
+      returned: always
     leftovers:
       description: What runs that were cut short left beside it.
       type: list
@@ -111,6 +116,10 @@ jails:
       description: When it was complete, in UTC.
       type: str
       returned: when it exists
+    image:
+      description: The name of the base image that it was copied from; empty if it was bootstrapped.
+      type: str
+      returned: when it exists
     os_release:
       description: The fields of its os-release, in lower case. Do not trust what a jail says.
       type: dict
@@ -120,7 +129,7 @@ jails:
       type: str
       returned: when it exists
     size:
-      description: Bytes on its own file system.
+      description: Bytes on its own file system; of an overlay, what differs from its image.
       type: int
       returned: when it exists
     packages:
@@ -152,6 +161,46 @@ jails:
         reason:
           description: What of it lies inside.
           type: str
+images:
+  description: The base images that jails of the paths, and of the root file system, are made from.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The digest of all that it was made from.
+      type: str
+    path:
+      description: Its folder.
+      type: str
+    parameters:
+      description: The declared parameters that decide what is in it.
+      type: dict
+    engine:
+      description: Name and version of the engine that made it.
+      type: dict
+    release:
+      description: What the archive called itself.
+      type: dict
+    created:
+      description: When the bootstrap was complete, in UTC.
+      type: str
+    used:
+      description: When a jail was last made of it, in UTC.
+      type: str
+    size:
+      description: Bytes on its file system.
+      type: int
+    intact:
+      description: Whether it is what it was when it was kept. Only such a one is used.
+      type: bool
+    seeded:
+      description: Whether it came from another host.
+      type: bool
+    overlays:
+      description: The jails whose storage is an overlay of it.
+      type: list
+      elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

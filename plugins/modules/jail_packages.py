@@ -15,7 +15,7 @@ description:
     to be done. The jail needs no Python.
   - Packages do not start their services.
 extends_documentation_fragment:
-  - jaulas.chroot.jail
+  - jaulas.chroot.jail.one_or_many
   - jaulas.chroot.attributes
   - jaulas.chroot.attributes.actiongroup
 options:
@@ -31,7 +31,7 @@ options:
     description:
       - V(present) installs what is missing, V(latest) upgrades too, V(absent) removes.
     type: str
-    choices: [present, latest, absent]
+    choices: &states [present, latest, absent]
     default: present
   update_cache:
     description:
@@ -63,6 +63,27 @@ options:
       - Delete the configuration files of what is removed.
     type: bool
     default: false
+  jails:
+    description:
+      - The jails of the host, for one call instead of a task for each.
+      - What an entry leaves out is taken from the task's own option of the same name.
+      - If something goes wrong with one jail, it is still done for the others; then the task fails.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description:
+          - The jail's folder. None may be named twice.
+        type: path
+        required: true
+      name: {description: [As O(name).], type: list, elements: str, aliases: [package, pkg]}
+      state: {description: [As O(state).], type: str, choices: *states}
+      update_cache: {description: [As O(update_cache).], type: bool}
+      cache_valid_time: {description: [As O(cache_valid_time).], type: int}
+      install_recommends: {description: [As O(install_recommends).], type: bool}
+      default_release: {description: [As O(default_release).], type: str}
+      autoremove: {description: [As O(autoremove).], type: bool}
+      purge: {description: [As O(purge).], type: bool}
 attributes:
   check_mode:
     details:
@@ -99,6 +120,14 @@ EXAMPLES = r"""
     state: absent
     purge: true
     autoremove: true
+
+- name: The same editor in all jails of the host, and a compiler in one
+  jaulas.chroot.jail_packages:
+    name: nano
+    jails:
+      - path: /srv/jails/trixie
+      - path: /srv/jails/bookworm
+        name: [nano, gcc]
 """
 
 RETURN = r"""
@@ -141,6 +170,28 @@ log:
   returned: when it failed
   type: list
   elements: str
+results:
+  description:
+    - With O(jails), one record for each of them, in their order. It has what is returned for one
+      jail in its place, and the keys below.
+  returned: with O(jails)
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The jail's folder, without symbolic links.
+      type: str
+    changed:
+      description: Whether something was (or would be) changed for it.
+      type: bool
+    failed:
+      description: V(true) if it went wrong.
+      type: bool
+      returned: when it went wrong
+    msg:
+      description: What went wrong.
+      type: str
+      returned: when it went wrong
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -149,39 +200,23 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _argspec,
     _module,
     _packages,
-    _rootfs,
 )
+
+OPTIONS = {
+    "name": {"type": "list", "elements": "str", "default": [], "aliases": ["package", "pkg"]},
+    "state": {"type": "str", "choices": ["present", "latest", "absent"], "default": "present"},
+    "update_cache": {"type": "bool", "default": False},
+    "cache_valid_time": {"type": "int", "default": 0},
+    "install_recommends": {"type": "bool", "default": False},
+    "default_release": {"type": "str"},
+    "autoremove": {"type": "bool", "default": False},
+    "purge": {"type": "bool", "default": False},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **_argspec.JAIL,
-            "name": {
-                "type": "list",
-                "elements": "str",
-                "default": [],
-                "aliases": ["package", "pkg"],
-            },
-            "state": {
-                "type": "str",
-                "choices": ["present", "latest", "absent"],
-                "default": "present",
-            },
-            "update_cache": {"type": "bool", "default": False},
-            "cache_valid_time": {"type": "int", "default": 0},
-            "install_recommends": {"type": "bool", "default": False},
-            "default_release": {"type": "str"},
-            "autoremove": {"type": "bool", "default": False},
-            "purge": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
-    _module.run(
-        module,
-        _rootfs.real_root,
-        lambda path: _packages.plan(path, module.params, module.check_mode),
-    )
+    module = AnsibleModule(**_argspec.one_or_many(OPTIONS))
+    _module.run(module, lambda path, params: _packages.plan(path, params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel
+from ansible_collections.jaulas.chroot.plugins.module_utils import _libc
 from ansible_collections.jaulas.chroot.plugins.plugin_utils._entry import Way
 
 display = Display()
@@ -29,6 +29,8 @@ display = Display()
 #: What is held in memory of a file on its way. Core's ssh takes time by the square of the second.
 _PUT_CHUNK = 64 << 20
 _FETCH_CHUNK = 8 << 20
+#: What travels with the command that follows it is held that long.
+_PARCEL = 1 << 20
 #: A command in a terminal does not hear that nobody listens any more. And what keeps
 #: pipelining from being core's default, a sudo that insists on a terminal, is of no concern here.
 _DEFAULTS = {"use_tty": False, "pipelining": True}
@@ -44,9 +46,17 @@ def _end_with_ansible() -> None:
     ansible = multiprocessing.parent_process()
     if ansible is None or sys.platform != "linux":
         return
-    _kernel.die_with_parent(signal.SIGTERM)
+    _libc.die_with_parent(signal.SIGTERM)
     if os.getppid() != ansible.pid:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Parcel(NamedTuple):
+    """A file that was put and is not written yet: the next command takes it along."""
+
+    what: str
+    content: bytes
+    command: str
 
 
 class Inside(ConnectionBase):
@@ -62,6 +72,7 @@ class Inside(ConnectionBase):
     _lasting = False
     _on_host = False
     _way: Way | None = None
+    _parcel: _Parcel | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,13 +107,34 @@ class Inside(ConnectionBase):
         return bool(super().is_pipelining_enabled(wrap_async))
 
     def reset(self) -> None:
+        self._deliver()
         with self._as_the_login():
             super().reset()
+
+    def close(self) -> None:
+        self._deliver()
+        super().close()
 
     def exec_command(
         self, cmd: str, in_data: bytes | None = None, sudoable: bool = True
     ) -> tuple[int, bytes, bytes]:
         """Run a command in the jail."""
+        parcel = self._parcel
+        if parcel is None or in_data or sudoable:
+            self._deliver()
+            return self._enter(cmd, in_data, sudoable)
+        self._parcel = None
+        # A word of its own: the jail gets to read this one.
+        lost = secrets.token_hex(8)
+        line = f"{parcel.command} || {{ echo {lost} >&2; exit 1; }}\n{cmd}"
+        rc, out, err = self._enter(line, parcel.content, sudoable)
+        words, sign, _rest = err.partition(lost.encode())
+        if sign:
+            raise self._not_done(parcel.what, words)
+        return rc, out, err
+
+    def _enter(self, cmd: str, in_data: bytes | None, sudoable: bool) -> tuple[int, bytes, bytes]:
+        """Run a command in a session."""
         _end_with_ansible()
         # Options may have been set anew since the last command: for another task, or item.
         self._way = way = Way(
@@ -175,15 +207,33 @@ class Inside(ConnectionBase):
                 f"root without a password ({words}). Allow it, or set ansible_jail_escalation."
             )
 
+    def _not_done(self, what: str, err: bytes) -> AnsibleError:
+        words = err.decode("utf-8", "replace").strip()
+        return AnsibleError(f"Cannot {what} the jail {self._jail}: {words}")
+
     def _transfer(self, command: str, in_data: bytes | None, what: str) -> bytes:
         rc, out, err = self.exec_command(command, in_data=in_data, sudoable=False)
         if rc != 0:
-            words = err.decode("utf-8", "replace").strip()
-            raise AnsibleError(f"Cannot {what} the jail {self._jail}: {words}")
+            raise self._not_done(what, err)
         return out
 
+    def _deliver(self) -> None:
+        """Write the file that waits for a command, if there is one."""
+        parcel, self._parcel = self._parcel, None
+        if parcel is not None:
+            self._transfer(parcel.command, parcel.content, parcel.what)
+
+    def _is_temporary(self, path: str) -> bool:
+        """Tell whether a path lies in Ansible's own folder for this task."""
+        folder = (self._shell.tmpdir or "").rstrip("/")
+        return bool(folder) and path.startswith(f"{folder}/")
+
     def put_file(self, in_path: str, out_path: str) -> None:
-        """Write a file of the controller's to a path in the jail."""
+        """Write a file of the controller's to a path in the jail.
+
+        A small one for the task's own temporary folder is nothing to anybody but a command that
+        comes later, and so it travels with that.
+        """
         display.vvv(f"PUT {in_path} TO {out_path}", host=self._play_context.remote_addr)
         if not os.path.exists(in_path):
             raise AnsibleFileNotFound(f"file or module does not exist: {in_path}")
@@ -192,7 +242,12 @@ class Inside(ConnectionBase):
         with open(in_path, "rb") as file:
             chunk = file.read(_PUT_CHUNK)
             # Without data there would be a terminal to read from.
-            self._transfer(f"cat > {target}" if chunk else f": > {target}", chunk, what)
+            command = f"cat > {target}" if chunk else f"true > {target}"
+            if len(chunk) <= _PARCEL and self._is_temporary(out_path):
+                self._deliver()
+                self._parcel = _Parcel(what, chunk, command)
+                return
+            self._transfer(command, chunk, what)
             while chunk := file.read(_PUT_CHUNK):
                 self._transfer(f"cat >> {target}", chunk, what)
 

@@ -3,6 +3,7 @@
 The first part of a path chooses how the rest of it is answered:
 
     /ok/          as it should be
+    /counted/     the same; /asked/ tells which packages were asked for there, a line for each time
     /expired/     /wrongsuite/   /unsigned/   well served, but what is served has this fault
     /slow/        at a limited rate
     /404/         nothing is found
@@ -58,9 +59,17 @@ class Handler(SimpleHTTPRequestHandler):
             self.send_header("Content-Length", str(CHUNK))
             self.end_headers()
             self.wfile.write(os.urandom(CHUNK))
+        elif self.behaviour == "asked":
+            told = "".join(f"{path}\n" for path in self.server.asked).encode()
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
         elif self.behaviour == "404" or (self.behaviour == "missing" and self.is_package):
             self.send_error(HTTPStatus.NOT_FOUND)
         else:
+            if self.behaviour == "counted" and self.is_package:
+                self.server.asked.append(self.path)
             super().do_GET()
 
     def copyfile(self, source, outputfile) -> None:
@@ -93,6 +102,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, *args: object) -> None:
         self.stopping = threading.Event()
+        self.asked: list[str] = []
         super().__init__(*args)
 
     def handle_error(self, request: object, client_address: object) -> None:

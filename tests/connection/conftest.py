@@ -26,6 +26,9 @@ import pytest
 from fault_runs import Host
 from fault_tools import bootstrap, copy, eventually
 
+# After everything else, so that the path of `ansible_collections` itself changes nothing.
+sys.path.extend(path for path in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(":") if path)
+
 USER = "jaulas-probe"
 PASSWORD = secrets.token_hex(8)
 #: An ordinary user who may read what lies in root's home, where the Python of the tests may be.

@@ -105,6 +105,16 @@ def test_files(controller: Controller, jail: Path, place: Path, variant: Variant
         assert (place / "back" / name).read_bytes() == content, name
 
 
+def test_entries_without_pipelining(controller: Controller, base: Path) -> None:
+    """A module costs five: home, folder, the module with its rights, its run, the folder's end."""
+    variant = Variant("ssh", False, "root")
+    argv = controller.book([{"ansible.builtin.command": "true"}], variant, base)
+    said = controller.run([*argv, "-vv"], variant)
+    assert said.count("> PUT ") == 1
+    # The first one of all finds nothing on the host to enter with, and comes again.
+    assert said.count("> SSH: EXEC ") == 5 + 2 * said.count("> INSTALL "), said
+
+
 def test_a_big_file(controller: Controller, jail: Path, place: Path) -> None:
     big, back = place / "big", place / "back"
     with open(big, "wb") as file:

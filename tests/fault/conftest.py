@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ from fault_runs import Host
 from fault_tools import bootstrap, copy, marker
 
 UMOUNT_NOFOLLOW = 8
+# Plain pytest does not know collections.
+sys.path.extend(path for path in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(":") if path)
 
 
 def clear_mounts(folder: Path) -> None:

@@ -144,6 +144,8 @@ def bootstrap(path: Path | str, **changes: Any) -> dict[str, Any]:
         "engine": "mmdebstrap",
         "mirror": os.environ["ARCHIVE_URL"],
         "keyring": os.environ["ARCHIVE_KEYRING"],
+        # What is to be tested of a bootstrap is not in a copy.
+        "image": False,
         **changes,
     }
 

@@ -113,9 +113,9 @@ def eventually(test, what: str) -> None:
 def start(wanted: Wanted, keyring: Path | None) -> bool:
     """Start a host, unless it runs; a host that was killed keeps its files. True if it was down."""
     host = wanted.host
+    network.connect(host.name, host.address)
     if is_supervised(host.name):
         return False
-    network.connect(host.name, host.address)
     machine.furnish(host, wanted.image, keyring)
     supervise(host.name, host.boot())
     return True
@@ -162,11 +162,14 @@ def down(_options: argparse.Namespace) -> None:
 
 
 def lose(options: argparse.Namespace) -> None:
-    """Kill a host as a power cut does, as soon as it has a file that matches."""
+    """Kill a host as a power cut does, or cut it off, as soon as it has a file that matches."""
     host = Host(options.name, systemd=False)
     if options.when:
         eventually(lambda: any(host.root.glob(options.when)), f"{options.when} in {host.name}")
-    end(host.name)
+    if options.cut:
+        network.cut(host.name)
+    else:
+        end(host.name)
 
 
 def main() -> int:
@@ -174,15 +177,18 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, dest="command")
-    command = commands.add_parser("up", help="start hosts that do not run")
+    command = commands.add_parser(
+        "up", help="start hosts that do not run, connect those that are cut off"
+    )
     command.add_argument("--archive", help="folder of the test archive, to be served to the hosts")
     command.add_argument("--port", type=int, default=8088, help="where it is served")
     command.add_argument("hosts", nargs="+", type=Wanted.parse, metavar="NAME=IMAGE[:systemd]")
     command.set_defaults(function=up)
     command = commands.add_parser("down", help="remove all hosts with all that they have")
     command.set_defaults(function=down)
-    command = commands.add_parser("lose", help="kill a host; 'up' starts it again")
+    command = commands.add_parser("lose", help="kill a host; 'up' repairs it")
     command.add_argument("name")
+    command.add_argument("--cut", action="store_true", help="only take its link away")
     command.add_argument(
         "--when", help="wait for a file of the host, a pattern without first slash"
     )

@@ -60,10 +60,11 @@ def prepare() -> None:
 
 
 def connect(name: str, address: str) -> None:
-    """Give a host its network, unless it has it."""
-    if space(name).exists():
-        return
+    """Give a host its network; one that was cut off has its link again."""
     own = MARK + name
+    if space(name).exists():
+        ip("link", "set", own, "up")
+        return
     ip(
         lines=[
             f"netns add {own}",
@@ -73,6 +74,11 @@ def connect(name: str, address: str) -> None:
     )
     inside = [f"address add {address}/24 dev eth0", "link set eth0 up", "link set lo up"]
     ip("-netns", own, lines=inside)
+
+
+def cut(name: str) -> None:
+    """Take a host's link away: nobody reaches it, and it goes on."""
+    ip("link", "set", MARK + name, "down")
 
 
 def processes(name: str) -> list[int]:

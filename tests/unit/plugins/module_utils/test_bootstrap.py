@@ -34,7 +34,7 @@ def test_debootstrap_with_nothing_asked_for() -> None:
 
 
 def test_mmdebstrap_with_nothing_asked_for() -> None:
-    assert MMDEBSTRAP.argv(PLAIN, "/t") == [
+    assert MMDEBSTRAP.argv(PLAIN._replace(suite="bookworm"), "/t") == [
         "mmdebstrap",
         "--mode=root",
         "--format=directory",
@@ -45,10 +45,32 @@ def test_mmdebstrap_with_nothing_asked_for() -> None:
         '--aptopt=Acquire::http::Timeout "20"',
         '--aptopt=Acquire::https::Timeout "20"',
         '--aptopt=Acquire::Retries "1"',
-        "--skip=check/qemu,cleanup/apt/lists",
-        "trixie",
+        "--skip=check/qemu,cleanup/apt/lists,update",
+        "bookworm",
         "/t",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "hook"),
+    [
+        ({}, None),
+        ({"merged_usr": True}, None),
+        ({"merged_usr": False}, "no-merged-usr"),
+        ({"suite": "derived", "script": "trixie"}, None),
+        ({"suite": "derived", "script": "bookworm"}, "maybe-merged-usr"),
+        ({"suite": "bookworm", "merged_usr": True}, "merged-usr"),
+    ],
+)
+def test_mmdebstrap_lays_out_usr_only_where_the_suite_does_not(
+    changes: dict[str, object], hook: str | None
+) -> None:
+    argv = MMDEBSTRAP.argv(PLAIN._replace(**changes), "/t")
+    hooks = [word for word in argv if word.startswith("--hook-directory")]
+    assert hooks == ([f"{HOOK}{hook}"] if hook else [])
+    (skipped,) = (word for word in argv if word.startswith("--skip="))
+    # Only that hook fetches the lists by itself.
+    assert skipped.endswith(",update") == (hook == "maybe-merged-usr")
 
 
 @pytest.mark.parametrize(
@@ -92,8 +114,6 @@ def test_debootstrap_arguments(changes: dict[str, object], end: list[str]) -> No
         ({"variant": "minbase"}, ["--variant=minbase"]),
         ({"include": ["a", "b"], "mirror": MIRROR}, ["--include=a,b"]),
         ({"include": ["a"], "mirror": "https://m/d"}, ["--include=a,ca-certificates"]),
-        ({"merged_usr": True}, [f"{HOOK}merged-usr"]),
-        ({"merged_usr": False}, [f"{HOOK}no-merged-usr"]),
         ({"keyring": "/k.gpg"}, ["--keyring=/k.gpg"]),
         ({"check_valid_until": False}, ['--aptopt=Acquire::Check-Valid-Until "false"']),
         (
@@ -223,6 +243,7 @@ EXISTS = (
         ),
         ("E: Couldn't find these debs: nosuch nonesuch\n", "no package nosuch nonesuch"),
         ("E: Unable to locate package nosuch\n", "no package nosuch"),
+        ("E: Package 'nosuch' has no installation candidate\n", "no package nosuch"),
         ("E: Couldn't download packages: base-files libc6\n", "did not deliver base-files libc6"),
         (
             "W: Couldn't download package libc6 (ver 2.41 arch amd64) at http://m/x.deb\n",

@@ -127,6 +127,7 @@ def test_os_release(jail: Path, where: str) -> None:
     [
         ("{jail}/proc", True),
         ("{jail}//x/../proc/", True),
+        ("/{jail}/proc", True),
         ("{parent}/link/proc", True),
         ("{jail}", False),
         ("{jail}er/proc", False),
@@ -137,7 +138,11 @@ def test_os_release(jail: Path, where: str) -> None:
 def test_whose_line_of_fstab(jail: Path, point: str, belongs: bool) -> None:
     (jail.parent / "link").symlink_to("jail")
     entry = Entry("/x", point.format(jail=jail, parent=jail.parent), "none", ("bind",))
-    assert _jail.fstab_belongs(str(jail), entry) is belongs
+    fstab = jail.with_name("fstab")
+    fstab.write_text(f"# by hand\n{entry.render()}\n")
+    inner = f"{jail}/proc"
+    found = _jail.fstab_lines_each([str(jail), inner], str(fstab))
+    assert found == {str(jail): [entry.render()] if belongs else [], inner: []}
 
 
 def test_leftovers(jail: Path) -> None:

@@ -21,6 +21,7 @@ PARAMETERS: dict[str, object] = {
     "extra_suites": [],
     "script": None,
     "merged_usr": None,
+    "storage": "directory",
     "check_gpg": True,
     "keyring": None,
     "engine": "auto",

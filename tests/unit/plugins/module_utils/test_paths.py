@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _paths
 from ansible_collections.jaulas.chroot.plugins.module_utils._glob import glob
-from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, is_inside
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, around, is_inside
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,21 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, 
 )
 def test_is_inside(path: str, root: str, inside: bool) -> None:
     assert is_inside(path, root) is inside
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/srv/a/b/c", ["/srv/a/b", "/srv/a", "/"]),
+        ("/srv/a", ["/srv/a", "/"]),
+        ("/srv/ab", ["/"]),
+        ("/", ["/"]),
+        ("pipe:[4026]", []),
+        ("", []),
+    ],
+)
+def test_around(path: str, found: list[str]) -> None:
+    assert list(around(path, {"/srv/a", "/srv/a/b", "/", "/x"})) == found
 
 
 @pytest.fixture

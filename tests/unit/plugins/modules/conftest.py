@@ -20,7 +20,13 @@ import pytest
 from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _build, _create, _kernel
+from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _create,
+    _debs,
+    _engine,
+    _images,
+    _kernel,
+)
 from ansible_collections.jaulas.chroot.plugins.modules import debootstrap_jail
 
 Result = dict[str, Any]
@@ -132,8 +138,10 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     scripts = tmp_path / "scripts"
     scripts.mkdir()
     (scripts / "trixie").write_text("")
-    monkeypatch.setitem(_build._ENV, "PATH", f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin")
+    monkeypatch.setitem(_engine.ENV, "PATH", f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin")
     monkeypatch.setattr(_create, "_SCRIPTS", str(scripts))
+    monkeypatch.setattr(_images, "STORE", str(tmp_path / "images/store"))
+    monkeypatch.setattr(_debs, "FOLDER", str(tmp_path / "cache" / "debs"))
 
     def install(name: str = "debootstrap", script: str = WHOLE) -> None:
         program = folder / name
@@ -146,7 +154,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 @pytest.fixture
 def only_ours(engine: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """As engine, where the host has none of its own."""
-    monkeypatch.setitem(_build._ENV, "PATH", str(tmp_path / "programs"))
+    monkeypatch.setitem(_engine.ENV, "PATH", str(tmp_path / "programs"))
     return engine
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _create, _marker
+from ansible_collections.jaulas.chroot.plugins.module_utils import _marker, _recipe
 from ansible_collections.jaulas.chroot.plugins.modules import debootstrap_jail
 from ansible_collections.jaulas.chroot.tests.unit.plugins.modules.conftest import (
     BARE,
@@ -49,7 +49,7 @@ def test_the_engine_is_called_as_planned(
     make(variant="minbase", include=["dpkg"], components=["main", "contrib"], script="trixie")
     *options, suite, target, mirror, script = (tmp_path / "argv").read_text().split("\n")[:-1]
     assert options == [
-        f"--arch={_create.recipe({'suite': 'x', 'arch': None}).arch}",
+        f"--arch={_recipe.recipe({'suite': 'x', 'arch': None}).arch}",
         "--variant=minbase",
         "--include=dpkg",
         "--components=main,contrib",
@@ -232,3 +232,36 @@ def test_a_dead_mirror_costs_no_bootstrap(engine: Install, make: Call, tmp_path:
     result = make(mirror="http://127.0.0.1:1/debian")
     assert "the mirror gives no answer" in result["msg"]
     assert not (tmp_path / "argv").exists()
+
+
+def test_the_engine_is_told_of_the_cache(engine: Install, make: Call, tmp_path: Path) -> None:
+    engine(script=f'echo "$http_proxy $https_proxy" > {tmp_path}/told; {WHOLE}')
+    make(http_proxy="http://proxy:3128")
+    ours, theirs = (tmp_path / "told").read_text().split()
+    assert ours.startswith("http://jaulas:")
+    assert theirs == "http://proxy:3128"
+    assert (tmp_path / "cache" / "debs").is_dir()
+
+
+@pytest.mark.parametrize("options", [{"deb_cache": False}, {"mirror": "https://127.0.0.1:1/"}])
+def test_an_engine_without_a_cache(
+    engine: Install, make: Call, tmp_path: Path, options: dict[str, object]
+) -> None:
+    engine(script=f'echo "{{$http_proxy}}" > {tmp_path}/told; {WHOLE}')
+    make(**options)
+    assert not (tmp_path / "cache").exists()
+    assert options.get("mirror") or (tmp_path / "told").read_text() == "{}\n"
+
+
+def test_a_cache_that_cannot_be_used_is_warned_of(
+    engine: Install, make: Call, spot: Path, tmp_path: Path
+) -> None:
+    engine()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    for check in (True, False):
+        result = make(check=check)
+        assert result["changed"]
+        assert f"{tmp_path}/cache is not a folder of root's alone" in str(result["warnings"])
+    assert (spot / ".jail.json").exists()
+    assert os.listdir(tmp_path / "cache") == []

@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel, _marker
+from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _kernel, _marker
 from ansible_collections.jaulas.chroot.plugins.modules import jail_info
 from ansible_collections.jaulas.chroot.tests.unit.plugins.modules.conftest import Run
 
@@ -120,6 +124,45 @@ def test_roots_are_searched(run: Run, jail: Path) -> None:
     (jail.parent / "file").write_text("")
     result = run(jail_info, roots=[str(jail.parent), "/nowhere"], paths=[str(jail)])
     assert [found["path"] for found in result["jails"]] == [str(jail)]
+
+
+def test_many_jails_cost_one_look_at_the_host(
+    run: Run, jail: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mount tables, fstab and /proc are read as often for many jails as for one."""
+    record = jail.with_name("looks")
+    read, listdir, readlink = _files.read_text, os.listdir, os.readlink
+
+    def noting(call: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(what: Any, *rest: Any, **named: Any) -> Any:
+            if str(what).startswith(("/proc", "/etc/fstab")):
+                # Processes come and go, and read_text is only called for those with a namespace.
+                kind = re.sub(r"/[0-9]+/", "/PID/", str(what))
+                with record.open("a") as handle:
+                    handle.write(f"{call.__name__} {kind}\n")
+            return call(what, *rest, **named)
+
+        return noted
+
+    monkeypatch.setattr(_files, "read_text", noting(read))
+    monkeypatch.setattr(os, "listdir", noting(listdir))
+    monkeypatch.setattr(os, "readlink", noting(readlink))
+    places = [jail, *(jail.with_name(f"j{number}") for number in range(9))]
+    for place in places[1:]:
+        shutil.copytree(jail, place, symlinks=True)
+
+    def looks(count: int) -> Counter[str]:
+        record.write_text("")
+        result = run(jail_info, paths=[str(place) for place in places[:count]])
+        assert len(result["jails"]) == count
+        counted = Counter(record.read_text().splitlines())
+        # Of a process that has ended meanwhile less is read; one look is one look.
+        return Counter({look: number for look, number in counted.items() if "/PID/" not in look})
+
+    one = looks(1)
+    assert one["read_text /proc/self/mountinfo"] == 1
+    assert one["read_text /etc/fstab"] == 1
+    assert looks(10) == one
 
 
 @pytest.mark.parametrize("name", [".jail.json", "etc/os-release", "var/lib/dpkg/status", "bin/sh"])

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The machine that is measured: its disks and caches, and Ansible on it.
+
+All of it is in a private mount namespace, with an /etc of its own: scripts/test.d/bench sees to
+that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .measure import Failed, Samples, run
+
+PYTHON = "/usr/bin/python3"
+#: Where the collection keeps what it uses again: packages, base images.
+KEPT = (Path("/var/cache/jaulas.chroot"), Path("/var/lib/jaulas.chroot"))
+#: A task, a play, a module's arguments: JSON.
+Json = dict[str, Any]
+
+
+class World:
+    """A scratch folder, and what is found or made below it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.made = 0
+        self.kept: Path | None = None
+        self.archive = {
+            "suite": "trixie",
+            "mirror": os.environ["ARCHIVE_URL"],
+            "keyring": os.environ["ARCHIVE_KEYRING"],
+        }
+
+    def new(self, name: str) -> Path:
+        """A new folder."""
+        self.made += 1
+        path = self.folder / f"{name}-{self.made}"
+        path.mkdir(parents=True)
+        return path
+
+    def write(self, name: str, content: object) -> Path:
+        """A new file with JSON, which is also YAML."""
+        path = self.new("file") / name
+        path.write_text(json.dumps(content))
+        return path
+
+    @contextmanager
+    def disk(self, kind: str) -> Iterator[Path]:
+        """A file system in a file."""
+        image, point = self.folder / f"{kind}.disk", self.new(kind)
+        with open(image, "wb") as file:
+            file.truncate(8 << 30)
+        run(f"mkfs.{kind}", "-q", image)
+        run("mount", "-o", "loop", image, point)
+        try:
+            yield point
+        finally:
+            run("umount", "--recursive", point)
+            image.unlink()
+
+    # What the collection keeps
+
+    def keep_in(self, folder: Path) -> None:
+        """Let a folder be the place of what is kept, and not this machine's own."""
+        if folder == self.kept:
+            return
+        self.keep_nothing()
+        for place in KEPT:
+            source = folder / place.parent.name
+            source.mkdir(parents=True, exist_ok=True)
+            place.mkdir(exist_ok=True)
+            run("mount", "--bind", source, place)
+        self.kept = folder
+
+    def keep_nothing(self) -> None:
+        """Let the machine be as it was."""
+        if self.kept is None:
+            return
+        self.kept = None
+        for place in KEPT:
+            run("umount", place)
+            # Whoever has something there keeps it.
+            with suppress(OSError):
+                place.rmdir()
+
+    # Ansible
+
+    def ansible(self, program: str, *argv: str | Path, **env: str) -> str:
+        """Run a program of Ansible's on this machine."""
+        plain = {
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_DEPRECATION_WARNINGS": "0",
+            "ANSIBLE_LOCALHOST_WARNING": "0",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+            "ANSIBLE_PYTHON_INTERPRETER": PYTHON,
+        }
+        return run(program, *argv, env={**plain, **env})
+
+    def payload(self, module: str, **args: Any) -> Path:
+        """The file that Ansible would run on a host for a task, taken from it on its way."""
+        folder = self.new("payload")
+        taker, payload = folder / "python", folder / f"{module}.py"
+        taker.write_text(f'#!/bin/sh\ncp "$1" {payload}\necho "{{}}"\n')
+        taker.chmod(0o755)
+        name = module if "." in module else f"jaulas.chroot.{module}"
+        argv = ["localhost", "-m", name, "-a", json.dumps(args)]
+        self.ansible("ansible", *argv, "-e", f"ansible_python_interpreter={taker}")
+        return payload
+
+    def tasks(self, tasks: list[Json]) -> Samples:
+        """Run tasks on this machine; how long each took as the controller sees it, by its name."""
+        # What fails is told among the results, like the rest.
+        wanted = [{**task, "ignore_errors": True} for task in tasks]
+        play = {"hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": wanted}
+        said = self.ansible(
+            "ansible-playbook",
+            self.write("play.json", [play]),
+            ANSIBLE_STDOUT_CALLBACK="ansible.posix.json",
+        )
+        found = defaultdict(list)
+        for item in json.loads(said[said.index("{") :])["plays"][0]["tasks"]:
+            task, result = item["task"], item["hosts"]["localhost"]
+            if result.get("failed"):
+                raise Failed(f"{task['name']}: {result.get('msg')}")
+            start, end = (
+                datetime.fromisoformat(task["duration"][edge].rstrip("Z"))
+                for edge in ("start", "end")
+            )
+            found[task["name"]].append((end - start).total_seconds())
+        return found
+
+
+def module(payload: Path) -> Json:
+    """Run a module as Ansible would on a host; what it returned."""
+    done = subprocess.run(
+        [PYTHON, payload], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    try:
+        result: Json = json.loads(done.stdout)
+    except ValueError:
+        raise Failed(f"{payload.stem} said: {(done.stdout + done.stderr).strip()}") from None
+    if done.returncode or result.get("failed"):
+        raise Failed(f"{payload.stem}: {result.get('msg')}")
+    return result
+
+
+def facts(versions: Mapping[str, str]) -> dict[str, str]:
+    """What the figures depend on."""
+    model = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    kind = run("findmnt", "--noheadings", "--output=FSTYPE", "--target", os.environ["JAILS_ROOT"])
+    return {
+        "processors": f"{os.cpu_count()} x {model[0].partition(':')[2].strip() if model else '?'}",
+        "memory": f"{memory:.0f} GiB",
+        "kernel": os.uname().release,
+        "file system": kind.strip(),
+        **versions,
+    }

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, The jaulas.chroot authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Base images of real jails: the same as what an engine makes, nobody's twin, never half of one."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from fault_runs import Host
+from fault_tools import bootstrap, digest, eventually, leftovers
+
+from ansible_collections.jaulas.chroot.plugins.module_utils import _images, _recipe
+from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import ENGINES
+
+STORE = Path("/var/lib/jaulas.chroot/images")
+#: What a bootstrap is known by, or leaves to be made anew: logs, caches, lists, names, the marker.
+OWN = re.compile(
+    r"/(\.jail\.json|debootstrap|var/log/.*|var/cache/(apt|ldconfig|debconf)/.*|var/lib/apt/lists/.*"
+    r"|var/lib/dpkg/[a-z]+-old|etc/(machine-id|hostname|resolv\.conf)|.*\.pyc|.*/99mmdebstrap"
+    r"|etc/(passwd|group|shadow|gshadow)-?|etc/apt/trusted\.gpg\.d/jaulas-.*|\.)"
+)
+
+
+def comparable(tree: Path) -> dict[str, str]:
+    """What is in a tree, but for what every bootstrap has of its own."""
+    found = {name[len(str(tree)) :]: what for name, what in digest(tree).items()}
+    return {name: what for name, what in found.items() if not OWN.fullmatch(name)}
+
+
+def links(tree: Path) -> set[frozenset[str]]:
+    """The names in a tree that are one file."""
+    same: dict[int, set[str]] = {}
+    for base, _folders, files in os.walk(tree):
+        for name in files:
+            status = os.lstat(os.path.join(base, name))
+            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+                same.setdefault(status.st_ino, set()).add(
+                    os.path.join(base, name)[len(str(tree)) :]
+                )
+    return set(map(frozenset, same.values()))
+
+
+def kept() -> set[str]:
+    return set(os.listdir(STORE)) if STORE.is_dir() else set()
+
+
+@pytest.mark.parametrize("engine", ["mmdebstrap", "debootstrap"])
+def test_the_same_as_the_engine_makes(host: Host, place: Path, engine: str) -> None:
+    """Same packages, same files, same modes: in the first jail, and in its copy."""
+    wanted = bootstrap(place / "first", engine=engine, image=True)
+    recipe = _recipe.recipe(wanted)
+    plain = place / "plain"
+    argv = ENGINES[engine].argv(recipe, str(plain))
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    before = kept()
+    host.done("debootstrap_jail", **wanted)
+    assert len(kept() - before) == 1
+    again = host.done("debootstrap_jail", **{**wanted, "path": str(place / "second")})
+    assert "from the image" in again["actions"][0]
+    expected = comparable(plain)
+    for jail in (place / "first", place / "second"):
+        found = comparable(jail)
+        differences = {
+            name: (expected.get(name), found.get(name))
+            for name in expected.keys() | found.keys()
+            if expected.get(name) != found.get(name)
+        }
+        assert differences == {}
+        assert links(jail) == links(plain)
+
+
+def test_a_copy_is_not_its_twin(host: Host, place: Path) -> None:
+    """Host keys are made anew, by the copy's own program: in a copy and in an overlay."""
+    wanted = bootstrap(place / "first", image=True, include=["tzdata"])
+    before = kept()
+    host.done("debootstrap_jail", **wanted)
+    (name,) = kept() - before
+    # As if openssh-server had been among the packages.
+    root = STORE / name / "root"
+    program = root / "usr/bin/ssh-keygen"
+    program.write_text(
+        '#!/bin/sh\n[ "$*" = -A ] || exit 1\ncd /etc/ssh\n'
+        "od -An -tx1 -N16 /dev/urandom > ssh_host_ed25519_key\n: > ssh_host_ed25519_key.pub\n"
+    )
+    program.chmod(0o755)
+    (root / "etc/ssh").mkdir()
+    for key in ("rsa", "ed25519"):
+        (root / f"etc/ssh/ssh_host_{key}_key").write_text("the original's")
+        (root / f"etc/ssh/ssh_host_{key}_key.pub").write_text("the original's")
+    image = _images.read(str(STORE / name))
+    assert image
+    _images.seal(image)
+    keys = {"the original's"}
+    for name, storage in (("copy", "directory"), ("overlay", "overlay")):
+        changes = {"path": str(place / name), "storage": storage, "fstab": str(place / "fstab")}
+        assert "image" in host.done("debootstrap_jail", **{**wanted, **changes})["actions"][0]
+        folder = place / name / "etc/ssh"
+        assert sorted(os.listdir(folder)) == ["ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"]
+        keys.add((folder / "ssh_host_ed25519_key").read_text())
+    assert len(keys) == 3
+    fstab = str(place / "fstab")
+    host.done("debootstrap_jail", path=str(place / "overlay"), state="absent", fstab=fstab)
+
+
+def test_killed_while_an_image_is_kept(host: Host, place: Path) -> None:
+    """Whatever is there of it, it is no image, and the next run clears it."""
+    wanted = bootstrap(place / "jail", image=True, include=["tree"])
+    before = kept()
+    run = host.start("debootstrap_jail", **wanted)
+    eventually(lambda: run.ended() or bool(kept() - before), "the first of the image")
+    run.kill("module")
+    run.wait(60)
+    assert leftovers(place / "jail")
+    assert all(".partial-" in name for name in kept() - before)
+    host.done("debootstrap_jail", **wanted)
+    assert leftovers(place / "jail") == []
+    (image,) = kept() - before
+    assert ".partial-" not in image
+    copy = host.done("debootstrap_jail", **{**wanted, "path": str(place / "copy")})
+    assert copy["jail"]["image"] == image
+    assert comparable(place / "copy") == comparable(place / "jail")
