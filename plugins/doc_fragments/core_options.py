@@ -41,5 +41,12 @@ class ModuleDocFragment:
     They are put together when they are asked for: one connection has no use for the other's.
     """
 
-    SSH = property(lambda _self: _options("ssh"))
-    LOCAL = property(lambda _self: _options("local"))
+    @property
+    def SSH(self) -> str:  # noqa: N802
+        """Those of ssh."""
+        return _options("ssh")
+
+    @property
+    def LOCAL(self) -> str:  # noqa: N802
+        """Those of local."""
+        return _options("local")

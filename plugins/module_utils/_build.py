@@ -14,24 +14,19 @@ from collections.abc import Iterator
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _copy,
     _engine,
-    _files,
     _finish,
     _identity,
     _images,
-    _jail,
     _kernel,
     _marker,
     _proof,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import Engine, Recipe
-from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError, Refused
+from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._images import Image
-from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover, partial
+from ansible_collections.jaulas.chroot.plugins.module_utils._partial import partial
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
-
-#: Seconds to wait for whoever keeps the same image at the same time.
-_PATIENCE = 600
 
 
 class Keeping(Record):
@@ -137,31 +132,13 @@ def keep_image(
     keeping: Keeping, marker: _marker.Marker, releases: dict[str, str], tree: str
 ) -> Image:
     """Keep a copy of a finished system as an image."""
-    _images.prepare(keeping.store)
     path = f"{keeping.store}/{_images.name_of(keeping.inputs, releases)}"
-    with _files.lock(path, f"keeping the image {path}", _PATIENCE):
-        for leftover in _jail.leftovers(path):
-            ClearLeftover(leftover).apply()
-        there = _images.read(path)
-        if there and there.jails():
-            raise Refused(
-                f"Cannot replace the image {path}: overlays are made of it, and it has changed.",
-                "Remove these jails first.",
-                jails=there.jails(),
-            )
-        with partial(path) as folder:
-            new = f"{folder}/image"
-            os.mkdir(new, 0o700)
-            image = Image(new, keeping.inputs, releases, marker, int(time.time()))
-            _copy.copy(tree, image.root)
-            with Root(image.root) as root:
-                _identity.forget(root)
-                _images.seal(image)
-                _kernel.sync_filesystem(root.fd)
-            if os.path.lexists(path):
-                _kernel.exchange(new, path)
-            else:
-                os.rename(new, path)
+    with _images.keeping(path) as new:
+        image = Image(new, keeping.inputs, releases, marker, int(time.time()))
+        _copy.copy(tree, image.root)
+        with Root(image.root) as root:
+            _identity.forget(root)
+        _images.seal(image)
     return image._replace(path=path)
 
 

@@ -121,7 +121,6 @@ def _digest(*paths: str) -> str:
 
 def _inputs(made: Recipe, engine: Engine, declared: Mapping[str, object]) -> dict[str, Any]:
     """All that decides what a bootstrap makes, but for the archive's own state."""
-    of_host = ("engine", "keyring", "storage")
     script = made.script or made.suite
     if engine.name != "debootstrap":
         script = ""
@@ -129,7 +128,7 @@ def _inputs(made: Recipe, engine: Engine, declared: Mapping[str, object]) -> dic
         script = f"{_SCRIPTS}/{script}"
     keys = [made.keyring] if made.keyring else [name for at in _KEYRINGS for name in glob(at)]
     return {
-        "parameters": {name: value for name, value in declared.items() if name not in of_host},
+        "parameters": _images.kind_of(declared),
         "engine": engine.name,
         "program": _digest(str(_engine.find(engine.name))),
         "script": _digest(script) if script else "",

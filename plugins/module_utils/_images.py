@@ -28,13 +28,15 @@ from urllib.parse import quote, unquote
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _copy,
     _files,
+    _jail,
+    _kernel,
     _marker,
     _trees,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError, Refused
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
-from ansible_collections.jaulas.chroot.plugins.module_utils._partial import partial
-from ansible_collections.jaulas.chroot.plugins.module_utils._paths import is_inside
+from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover, partial
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, is_inside
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 STORE = "/var/lib/jaulas.chroot/images"
@@ -47,6 +49,12 @@ _DESCRIPTION = "image.json"
 _JAILS = "jails"
 _LIMIT = 1 << 18
 _FORMAT = 1
+#: Parameters of a jail that say nothing of what is in its image.
+_OF_HOST = ("engine", "keyring", "storage")
+#: Seconds for which an image from another host, which has asked the archive, is used in any case.
+_RECEIVED = 3600
+#: Seconds to wait for whoever keeps the same image at the same time.
+_PATIENCE = 600
 
 
 class Image(Record):
@@ -98,6 +106,11 @@ class Image(Record):
             noted = sorted(unquote(name) for name in os.listdir(f"{self.path}/{_JAILS}"))
             return [jail for jail in noted if os.path.lexists(f"{jail}{OVERLAY}")]
         return []
+
+
+def kind_of(parameters: Mapping[str, object]) -> dict[str, object]:
+    """What of a jail's parameters decides which images it can be made of."""
+    return {name: value for name, value in parameters.items() if name not in _OF_HOST}
 
 
 def name_of(inputs: Mapping[str, Any], releases: Mapping[str, str]) -> str:
@@ -214,10 +227,16 @@ def find(
     for image in listed(store):
         if not matches(image, inputs):
             continue
-        young = time.time() - image.created < max_age
-        if (young or _is_current(image, release)) and is_intact(image):
+        if is_fresh(image, max_age, release) and is_intact(image):
             return image
     return None
+
+
+def is_fresh(image: Image, max_age: float, release: Callable[[str], str | None]) -> bool:
+    """Tell whether an image is young, or the archive says now what it said then."""
+    if image.seeded:
+        max_age = max(max_age, _RECEIVED)
+    return time.time() - image.created < max_age or _is_current(image, release)
 
 
 def _is_current(image: Image, release: Callable[[str], str | None]) -> bool:
@@ -231,6 +250,32 @@ def seal(image: Image) -> None:
     os.makedirs(f"{image.path}/{_JAILS}", exist_ok=True)
     with open(f"{image.path}/{_DESCRIPTION}", "w", encoding="utf-8") as handle:
         handle.write(image.sealed().render())
+
+
+@contextlib.contextmanager
+def keeping(path: str) -> Iterator[str]:
+    """A private folder for a new image; it takes its place when the block has sealed it."""
+    prepare(os.path.dirname(path))
+    with _files.lock(path, f"keeping the image {path}", _PATIENCE):
+        for leftover in _jail.leftovers(path):
+            ClearLeftover(leftover).apply()
+        there = read(path)
+        if there and there.jails():
+            raise Refused(
+                f"Cannot replace the image {path}: overlays are made of it, and it has changed.",
+                "Remove these jails first.",
+                jails=there.jails(),
+            )
+        with partial(path) as folder:
+            new = f"{folder}/image"
+            os.mkdir(new, 0o700)
+            yield new
+            with Root(new) as root:
+                _kernel.sync_filesystem(root.fd)
+            if os.path.lexists(path):
+                _kernel.exchange(new, path)
+            else:
+                os.rename(new, path)
 
 
 @contextlib.contextmanager

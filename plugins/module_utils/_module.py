@@ -65,6 +65,25 @@ def run_in(module: AnsibleModule, manner: Manner) -> None:
     _end_one(module, jobs[0], states)
 
 
+def run_on_host(
+    module: AnsibleModule, plan: Callable[[], Plan], also_locks: Sequence[str] = ()
+) -> None:
+    """As run(), for what is no jail's: only the names in also_locks are held."""
+    job = Job(module.params, _name(module))
+    try:
+        _rootfs.require_root_user(job.doing)
+    except JailError as error:
+        module.fail_json(msg=str(error))
+    manner = Manner(
+        lambda _params: "",
+        lambda: lambda _path, _params: plan(),
+        _jobs.one_by_one,
+        also_locks=also_locks,
+        exclusive=False,
+    )
+    _end_one(module, job, _jobs.serve([job], manner, module.check_mode))
+
+
 def report(module: AnsibleModule, plan: Callable[[], Plan]) -> None:
     """End a module that only reads."""
     job = Job(module.params, _name(module))

@@ -78,6 +78,12 @@ def find(path: str, table: Sequence[Mount] | None = None) -> Overlay | None:
     return Overlay(path, image, marker, is_mounted(path, table))
 
 
+def marker_of(path: str) -> Marker | None:
+    """The marker of a jail that is complete, also where it is an overlay that is not mounted."""
+    overlay = find(path)
+    return _jail.inspect(path)[1] or (overlay.marker if overlay else None)
+
+
 def is_mounted(path: str, table: Sequence[Mount] | None = None) -> bool:
     """Tell whether the topmost mount at a path is the overlay with its storage."""
     mounts = _procs.mount_table() if table is None else table

@@ -206,7 +206,7 @@ def _first_process(
         _libc.die_with_parent()
         # A descriptor of a host's folder would be a way out of the jail: the program sees ours
         # in /proc, and has its own from us.
-        _close_all_but(alive, words, *program_streams)
+        close_all_but(alive, words, *program_streams)
         # The supervisor may have died before die_with_parent(); its end of the pipe tells.
         if select.select([alive], [], [], 0)[0]:
             os._exit(1)
@@ -262,7 +262,7 @@ def _point_at_nothing() -> None:
     os.close(nothing)
 
 
-def _close_all_but(*kept: int) -> None:
+def close_all_but(*kept: int) -> None:
     """Close every descriptor but some; the standard streams lead nowhere then.
 
     All that Python opens is closed by exec, so that a program has the streams that it is given.

@@ -24,7 +24,7 @@ else:
         """A tuple whose fields are the annotations of the class, with defaults at the end."""
 
         def __init_subclass__(cls):
-            cls._fields = tuple(cls.__annotations__)
+            cls._fields = tuple(getattr(cls, "__annotations__", ()))
             cls._defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
             for place, name in enumerate(cls._fields):
                 setattr(cls, name, property(itemgetter(place)))

@@ -133,6 +133,8 @@ options:
         one that was made from the same parameters by the same engine.
       - An image is used only while the archive's Release file is the one that it was made from, or
         while it is younger than O(image_max_age), and never when something in it has been changed.
+      - One that M(jaulas.chroot.jail_image) has received is used for any jail with the same
+        parameters, and for an hour at least.
       - A copy has a machine id, ssh host keys and a name of its own, and no logs.
       - Images are in C(/var/lib/jaulas.chroot/images), or, where the jail is on another file system
         whose files can share blocks, in C(.jaulas.chroot/images) at the top of that.

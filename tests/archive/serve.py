@@ -91,7 +91,9 @@ class Handler(SimpleHTTPRequestHandler):
             super().copyfile(source, outputfile)
 
     def log_message(self, *args: object) -> None:
-        """Keep quiet: a bootstrap makes hundreds of requests."""
+        """Keep quiet, unless asked to tell: a bootstrap makes hundreds of requests."""
+        if self.server.verbose:
+            super().log_message(*args)
 
 
 class Server(ThreadingHTTPServer):
@@ -99,6 +101,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 64
+    verbose = False
 
     def __init__(self, *args: object) -> None:
         self.stopping = threading.Event()
@@ -127,6 +130,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--url-file", type=Path, help="file to write the server's URL to")
     parser.add_argument("--slow-rate", type=int, default=1 << 20, help="bytes a second of /slow/")
+    parser.add_argument("--verbose", action="store_true", help="say every request on stderr")
     options = parser.parse_args()
 
     end_with_parent()
@@ -134,6 +138,7 @@ def main() -> None:
     directory = os.path.abspath(options.root)
     at = (options.address, options.port)
     server = Server(at, lambda *args: Handler(*args, directory=directory))
+    server.verbose = options.verbose
     url = f"http://{options.address}:{server.server_port}"
     print(url, flush=True)
     if options.url_file:

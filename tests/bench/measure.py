@@ -126,6 +126,8 @@ def run(*argv: str | Path, env: dict[str, str] | None = None) -> str:
         env={**os.environ, **(env or {})},
     )
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
-        raise Failed(f"{Path(argv[0]).name} ended with {done.returncode}: {' / '.join(said)}")
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        # Ansible says it first, and much after it.
+        why = [line for line in lines if line.startswith(("[ERROR]", "ERROR"))] or lines[-3:]
+        raise Failed(f"{Path(argv[0]).name} ended with {done.returncode}: {' / '.join(why)}")
     return done.stdout

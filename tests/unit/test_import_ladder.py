@@ -18,16 +18,17 @@ OWN = "ansible_collections.jaulas.chroot.plugins.module_utils"
 LADDER = (
     "_errors _libc _library _record _text _argspec _plan",
     "_blocks _paths _arch _debs _dpkg _marker _users _mountinfo _fstab _options _release _streams",
-    "_kernel _files _profiles _archive _rootfs _glob _btrfs",
+    "_kernel _files _profiles _archive _rootfs _glob _btrfs _download",
     "_jobs _process _procs _trees",
-    "_operations _copy",
+    "_operations _copy _serve",
     "_mounts _bootstrap _jail",
     "_mount_lines _session _proof _deb_proxy _finish _partial _recipe",
     "_engine",
-    "_images _identity _enter _exec _mount_set _packages _put",
+    "_images _identity _enter _exec _mount_set _packages _put _pack",
     "_build",
     "_overlay",
-    "_remove _create _info",
+    "_remove _create _info _offer",
+    "_receive",
     "_module",
 )
 RUNG = {name: rung for rung, names in enumerate(LADDER) for name in names.split()}

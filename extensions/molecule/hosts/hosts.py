@@ -139,8 +139,8 @@ def up(options: argparse.Namespace) -> None:
     network.prepare()
     if options.archive and not is_supervised("archive"):
         program = PROGRAM.parents[3] / "tests/archive/serve.py"
-        address = [f"--address={network.GATEWAY}", f"--port={options.port}"]
-        supervise("archive", [sys.executable, str(program), f"--root={options.archive}", *address])
+        how = [f"--address={network.GATEWAY}", f"--port={options.port}", "--verbose"]
+        supervise("archive", [sys.executable, str(program), f"--root={options.archive}", *how])
     keyring = Path(options.archive, "keyring.gpg") if options.archive else None
     with ThreadPoolExecutor(8) as pool:
         started = list(pool.map(lambda item: start(item, keyring), options.hosts))

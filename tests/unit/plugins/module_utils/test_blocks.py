@@ -34,8 +34,7 @@ def test_suppress(blocks: ModuleType) -> None:
 def test_a_block_of_a_generator(blocks: ModuleType) -> None:
     seen: list[str] = []
 
-    @blocks.contextmanager
-    def block(name: str, fails: type[Exception] = KeyError) -> Iterator[str]:
+    def steps(name: str, fails: type[Exception] = KeyError) -> Iterator[str]:
         """Note what happens."""
         seen.append(f"begin {name}")
         try:
@@ -45,6 +44,7 @@ def test_a_block_of_a_generator(blocks: ModuleType) -> None:
         finally:
             seen.append(f"end {name}")
 
+    block = blocks.contextmanager(steps)
     with block("a") as given:
         seen.append(given)
     with block("b"):
@@ -61,23 +61,23 @@ def test_a_block_of_a_generator(blocks: ModuleType) -> None:
 
 @BOTH
 def test_a_block_that_fails_by_itself(blocks: ModuleType) -> None:
-    @blocks.contextmanager
-    def block() -> Iterator[None]:
+    def steps() -> Iterator[None]:
         try:
             yield
         except KeyError:
             raise ValueError("in its place") from None
 
+    block = blocks.contextmanager(steps)
     with pytest.raises(ValueError, match="in its place"), block():
         raise KeyError
 
 
 @BOTH
 def test_a_block_runs_once(blocks: ModuleType) -> None:
-    @blocks.contextmanager
-    def block() -> Iterator[None]:
+    def steps() -> Iterator[None]:
         yield
         yield
 
+    block = blocks.contextmanager(steps)
     with pytest.raises(RuntimeError), block():
         pass

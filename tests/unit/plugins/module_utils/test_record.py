@@ -60,3 +60,10 @@ def test_as_the_one_of_typing(values: tuple[Any, ...], named: dict[str, Any]) ->
     with pytest.raises(AttributeError):
         # What a type checker forbids has to fail as well.
         ours.first = "c"  # type: ignore[misc]
+
+
+def test_a_record_without_fields() -> None:
+    class Nothing(Record):
+        """On Python 3.9 such a class has no annotations at all."""
+
+    assert Nothing() == ()
