@@ -92,7 +92,8 @@ def drift(declared: dict[str, object], marker: Marker) -> list[str]:
     An engine counts only when one is asked for by name, and a jail that was made from a verified
     archive also serves whoever does not ask for verification.
     """
-    made = marker.parameters
+    # A jail from before there were others is a directory.
+    made = {"storage": "directory", **marker.parameters}
     names = [name for name in DECIDING if declared.get(name) != made.get(name)]
     if declared.get("engine") not in ("auto", marker.engine.get("name")):
         names.append("engine")

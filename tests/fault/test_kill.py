@@ -11,6 +11,7 @@ one runs to its end.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,17 +32,33 @@ class View:
     old: Sequence[str]
 
     @property
-    def root(self) -> Path:
-        """The tree in the making; a name that does not exist as long as there is none."""
+    def folder(self) -> Path:
+        """Where it works; a name that does not exist as long as it has not begun."""
         found = [item for item in leftovers(self.path) if item not in self.old]
-        return Path([*found, f"{self.path}.none"][0], "root")
+        return Path([*found, f"{self.path}.none"][0])
+
+    @property
+    def root(self) -> Path:
+        """The tree in the making, which may be in memory that only the engine sees."""
+        for pid in self.engines():
+            memory = Path(f"/proc/{pid}/root{self.folder}/memory")
+            with contextlib.suppress(FileNotFoundError):
+                if any(memory.iterdir()):
+                    return memory
+        return self.folder / "root"
+
+    def engines(self) -> list[int]:
+        return [
+            pid
+            for name in ("debootstrap", "mmdebstrap")
+            for pid in self.run.victims("engine", name)
+        ]
 
     def module_runs(self) -> bool:
         return bool(self.run.victims("module"))
 
     def engine_runs(self) -> bool:
-        engines = ("debootstrap", "mmdebstrap")
-        return self.root.is_dir() and any(self.run.victims("engine", name) for name in engines)
+        return self.root.is_dir() and bool(self.engines())
 
     def downloaded(self, share: float) -> bool:
         debs = list(self.root.glob("var/cache/apt/archives/*.deb"))
@@ -59,7 +76,7 @@ class View:
 
     def engine_says(self, words: str) -> bool:
         try:
-            return words in (self.root.parent / "log").read_text("utf-8", "replace")
+            return words in (self.folder / "log").read_text("utf-8", "replace")
         except FileNotFoundError:
             return False
 

@@ -100,12 +100,12 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def eventually(test, what: str) -> None:
+def eventually(test, what: str, seconds: int = SECONDS) -> None:
     """Ask until something is so."""
-    last = time.monotonic() + SECONDS
+    last = time.monotonic() + seconds
     while not test():
         if time.monotonic() > last:
-            sys.exit(f"Waited {SECONDS} s for the {what}; see {STATE}")
+            sys.exit(f"Waited {seconds} s for the {what}; see {STATE}")
         # What ends or starts is the child of another process, or a server in another network.
         time.sleep(0.02)
 
@@ -165,7 +165,8 @@ def lose(options: argparse.Namespace) -> None:
     """Kill a host as a power cut does, or cut it off, as soon as it has a file that matches."""
     host = Host(options.name, systemd=False)
     if options.when:
-        eventually(lambda: any(host.root.glob(options.when)), f"{options.when} in {host.name}")
+        wanted = f"{options.when} in {host.name}"
+        eventually(lambda: any(host.root.glob(options.when)), wanted, options.patience)
     if options.cut:
         network.cut(host.name)
     else:
@@ -192,6 +193,7 @@ def main() -> int:
     command.add_argument(
         "--when", help="wait for a file of the host, a pattern without first slash"
     )
+    command.add_argument("--patience", type=int, default=600, help="seconds to wait for it")
     command.set_defaults(function=lose)
     if sys.argv[1:2] == ["supervise"]:
         return run_again(sys.argv[3:])

@@ -38,6 +38,13 @@ def test_a_marker_comes_back() -> None:
     assert _marker.parse(MARKER.render().encode()) == MARKER
 
 
+def test_a_jail_from_before_there_were_overlays() -> None:
+    old = {key: value for key, value in PARAMETERS.items() if key != "storage"}
+    assert _marker.drift(PARAMETERS, MARKER._replace(parameters=old)) == []
+    changed = _marker.drift({**PARAMETERS, "storage": "overlay"}, MARKER._replace(parameters=old))
+    assert changed == ['storage: "directory" -> "overlay"']
+
+
 def test_the_text_carries_the_digest() -> None:
     assert json.loads(MARKER.render())["digest"] == _marker.digest(PARAMETERS)
 
