@@ -19,9 +19,9 @@ ROWS = [
     Row(
         f"20 tasks over ssh, pipelining {pipelining}",
         f"in a jail, pipelining {pipelining}",
-        (Against(f"on its host, pipelining {pipelining}", ratio=ratio),),
+        (Against(f"on its host, pipelining {pipelining}", ratio=1.15),),
     )
-    for pipelining, ratio in (("on", 1.15), ("off", None))
+    for pipelining in ("on", "off")
 ]
 
 
