@@ -39,6 +39,7 @@ class ModuleDocFragment:
     """The options of core's connections as the ansible-core that runs has them: never a copy.
 
     They are put together when they are asked for: one connection has no use for the other's.
+    Ansible looks for their names in capitals.
     """
 
     @property

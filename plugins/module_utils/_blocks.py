@@ -17,7 +17,7 @@ __all__ = ["contextmanager", "suppress"]
 if TYPE_CHECKING:
     from contextlib import contextmanager, suppress
 else:
-
+    # Named as contextlib names it.
     class suppress:  # noqa: N801
         """Pass over some exceptions."""
 

@@ -196,11 +196,6 @@ def plan(path: str, params: Mapping[str, Any]) -> Plan:
     return _make(path, made, params, declared, replace=marker is not None)
 
 
-def _leftovers(path: str) -> list[Operation]:
-    names = [*_jail.leftovers(path), *_jail.leftovers(_overlay.storage(path))]
-    return [ClearLeftover(name) for name in names]
-
-
 def _keep(
     path: str,
     marker: _marker.Marker,
@@ -209,7 +204,7 @@ def _keep(
     fstab: str,
 ) -> Plan:
     """Plan for a jail that is complete: what is to be cleared, and an overlay to be mounted."""
-    operations = _leftovers(path)
+    operations: list[Operation] = [ClearLeftover(name) for name in _overlay.leftovers(path)]
     observe = _observer(path, fstab, overlay is not None)
     before = observe()
     after = before
@@ -267,7 +262,7 @@ def _make(
     if obstacle:
         warnings.append(f"Packages are not kept for other jails: {obstacle}")
     images = [image] if image else []
-    operations = _leftovers(path)
+    operations: list[Operation] = [ClearLeftover(name) for name in _overlay.leftovers(path)]
     if on_overlay and keeping:
         if not image:
             making = _build.MakeImage(path, made, engine, declared, keeping, images)

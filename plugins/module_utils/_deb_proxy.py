@@ -217,6 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             if download:
                 download.drop()
 
+    # The names are those that http.server looks for, here and below.
     do_HEAD = do_GET  # noqa: N815
 
     def _ask(self, url: urllib.parse.SplitResult) -> http.client.HTTPResponse:

@@ -173,7 +173,8 @@ class Download:
         self._folder, self._key = folder, key
         self._digest = hashlib.sha256()
         self._path = f"{folder}/.{os.urandom(8).hex()}"
-        # Without a buffer: what the disk has to say, it says to write().
+        # Open until finish() or drop(). Without a buffer: what the disk has to say, it says to
+        # write().
         self._file = open(self._path, "xb", buffering=0) if folder else None  # noqa: SIM115
 
     def write(self, data: bytes) -> None:

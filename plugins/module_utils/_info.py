@@ -81,7 +81,7 @@ def look(paths: Collection[str]) -> Sight:
 def describe(path: str, sight: Sight) -> dict[str, object]:
     """Everything that can be read about one path."""
     overlay = _overlay.find(path, sight.table)
-    leftovers = [*_jail.leftovers(path), *_jail.leftovers(_overlay.storage(path))]
+    leftovers = _overlay.leftovers(path)
     lines = sight.lines[path]
     result: dict[str, object] = {
         "path": path,

@@ -59,6 +59,11 @@ def storage(path: str) -> str:
     return f"{path}{_images.OVERLAY}"
 
 
+def leftovers(path: str) -> list[str]:
+    """What runs that were cut short left beside a jail and beside its storage."""
+    return [*_jail.leftovers(path), *_jail.leftovers(storage(path))]
+
+
 def owner(storage_path: str) -> str | None:
     """The jail whose storage a folder is, or None if it is none."""
     there = os.path.lexists(f"{storage_path}/{_DESCRIPTION}")

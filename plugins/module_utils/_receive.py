@@ -23,6 +23,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _rootfs,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
+from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan, State
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
@@ -44,13 +45,10 @@ class Sent(Record):
     url_path: str
     sha256: str
     size: int
-
-    @property
-    def target(self) -> str:
-        return f"{_images.store_for(self.path, _procs.mount_table())}/{self.name}"
+    target: str
 
 
-def _sent(item: Mapping[str, Any]) -> Sent:
+def _sent(item: Mapping[str, Any], table: Sequence[Mount]) -> Sent:
     """Check what came by way of Ansible from the other host."""
     path, name, file = _rootfs.real_parent(item["path"]), item["name"], item["file"]
     file = os.path.basename(file)
@@ -59,7 +57,8 @@ def _sent(item: Mapping[str, Any]) -> Sent:
             f"Cannot receive {name!r} ({file!r}): that is no image.",
             "Pass on what state: offered returned, as it is.",
         )
-    return Sent(path, name, file, item["url_path"], item["sha256"], item["size"])
+    target = f"{_images.store_for(path, table)}/{name}"
+    return Sent(path, name, file, item["url_path"], item["sha256"], item["size"], target)
 
 
 class Receive(Record):
@@ -138,7 +137,8 @@ def receive(params: Mapping[str, Any]) -> Plan:
     if not folder and not (address and port):
         raise JailError("Cannot receive images: neither a folder nor a host and its port is named.")
     # Jails of one kind have one image.
-    sent = {item.target: item for item in map(_sent, params["images"])}
+    table = _procs.mount_table()
+    sent = {item.target: item for item in (_sent(one, table) for one in params["images"])}
     reasons = {target: _is_here(item) for target, item in sent.items()}
     missing = [item for target, item in sent.items() if not reasons[target]]
     lost: dict[str, str] = {}

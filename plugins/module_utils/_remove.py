@@ -40,8 +40,7 @@ def plan(path: str, kill: bool, fstab: str) -> Plan:
             f"Cannot remove {path}: it is no jail of ours (no marker in it).",
             "Delete it by hand if it is not needed; it is left as it is.",
         )
-    left = [*_jail.leftovers(path), *_jail.leftovers(_overlay.storage(path))]
-    operations: list[Operation] = [ClearLeftover(name) for name in left]
+    operations: list[Operation] = [ClearLeftover(name) for name in _overlay.leftovers(path)]
     if marker or overlay:
         prove_unused(path, "remove", kill, overlay=bool(overlay))
         if kill:
