@@ -26,7 +26,10 @@ author:
 
 from ansible.plugins.connection import local
 
+from ansible_collections.jaulas.chroot.plugins.plugin_utils import _core_options
 from ansible_collections.jaulas.chroot.plugins.plugin_utils._inside import Inside
+
+_core_options.take_over("local", __name__)
 
 
 class Connection(Inside, local.Connection):

@@ -26,7 +26,10 @@ author:
 
 from ansible.plugins.connection import ssh
 
+from ansible_collections.jaulas.chroot.plugins.plugin_utils import _core_options
 from ansible_collections.jaulas.chroot.plugins.plugin_utils._inside import Inside
+
+_core_options.take_over("ssh", __name__)
 
 
 class Connection(Inside, ssh.Connection):

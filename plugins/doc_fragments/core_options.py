@@ -5,17 +5,12 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from typing import Any
 
-from ansible import constants
-from ansible.plugins.loader import connection_loader
+from ansible_collections.jaulas.chroot.plugins.plugin_utils import _core_options
 
 #: Not what counts in ansible-core's versions, which would be taken for ours.
 _LEFT_OUT = {"version_added", "version_added_collection", "deprecated"}
-if multiprocessing.parent_process():
-    # A worker of Ansible's reads this for every task: what is for people costs more than the rest.
-    _LEFT_OUT |= {"description"}
 
 
 def _without(item: Any) -> Any:
@@ -27,16 +22,13 @@ def _without(item: Any) -> Any:
 
 
 def _options(name: str) -> str:
-    """The options of one of core's plugins as a fragment, with those of its own fragments."""
-    # Ansible has read them before it starts its workers; ansible-doc has not.
-    connection_loader.get(name, class_only=True)
-    options = constants.config.get_configuration_definitions("connection", name)
+    """The options of one of core's plugins as a fragment."""
     # JSON is YAML, and takes the strings that Ansible has tagged with their origin.
-    return json.dumps({"options": _without(options)})
+    return json.dumps({"options": _without(_core_options.of(name))})
 
 
 class ModuleDocFragment:
-    """The options of core's connections as the ansible-core that runs has them: never a copy.
+    """What ansible-doc shows of core's options for our connections.
 
     They are put together when they are asked for: one connection has no use for the other's.
     Ansible looks for their names in capitals.
