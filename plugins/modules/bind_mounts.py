@@ -190,58 +190,11 @@ results:
       returned: when it went wrong
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _argspec,
-    _module,
-    _mount_set,
-    _rootfs,
-)
-from ansible_collections.jaulas.chroot.plugins.module_utils._jobs import Manner
-
-OPTIONS = {
-    "state": {
-        "type": "str",
-        "choices": ["mounted", "unmounted", "present", "absent"],
-        "default": "mounted",
-    },
-    "profile": {"type": "str", "choices": _argspec.PROFILES, "default": "default"},
-    "mounts": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "src": {"type": "str", "required": True},
-            "dest": {"type": "str", "required": True},
-            "fstype": {"type": "str", "default": "none"},
-            "opts": {"type": "list", "elements": "str", "default": []},
-        },
-    },
-    "kill": {"type": "bool", "default": False},
-}
-
-
-def resolve(params: Mapping[str, Any]) -> str:
-    leaving = params["state"] in ("unmounted", "absent")
-    return (_rootfs.real_root_or_nothing if leaving else _rootfs.real_root)(params["path"])
+from ansible_collections.jaulas.chroot.plugins.module_utils import _bind_mounts, _module
 
 
 def main() -> None:
-    module = AnsibleModule(
-        **_argspec.one_or_many(OPTIONS, fstab={"type": "path", "default": "/etc/fstab"})
-    )
-    fstab = module.params["fstab"]
-    manner = Manner(
-        resolve,
-        lambda: _mount_set.Survey(fstab).plan,
-        _mount_set.apart,
-        also_locks=[fstab],
-    )
-    _module.run_in(module, manner)
+    _module.run("bind_mounts", _bind_mounts.work)
 
 
 if __name__ == "__main__":

@@ -171,47 +171,11 @@ timed_out:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _argspec,
-    _exec,
-    _module,
-)
+from ansible_collections.jaulas.chroot.plugins.module_utils import _chroot_exec, _module
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **_argspec.JAIL,
-            "cmd": {"type": "str"},
-            "argv": {"type": "list", "elements": "str"},
-            "chdir": {"type": "str", "default": "/"},
-            "user": {"type": "str", "default": "root"},
-            "env": {"type": "dict", "default": {}},
-            "stdin": {"type": "str"},
-            "stdin_base64": {"type": "str"},
-            "creates": {"type": "str"},
-            "removes": {"type": "str"},
-            "timeout": {"type": "float"},
-            "profile": {
-                "type": "str",
-                "choices": _argspec.PROFILES,
-                "default": "isolated",
-            },
-            "services": {
-                "type": "str",
-                "choices": ["deny", "allow"],
-                "default": "deny",
-            },
-            "strip_empty_ends": {"type": "bool", "default": True},
-        },
-        required_one_of=[("cmd", "argv")],
-        mutually_exclusive=[("cmd", "argv"), ("stdin", "stdin_base64")],
-        supports_check_mode=True,
-    )
-    # Several commands may run in one jail at once: no lock.
-    _module.run(module, _exec.plan, exclusive=False)
+    _module.run("chroot_exec", _chroot_exec.work)
 
 
 if __name__ == "__main__":

@@ -359,78 +359,11 @@ results:
       returned: when it went wrong
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _argspec,
-    _create,
-    _module,
-    _remove,
-    _rootfs,
-)
-from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
-
-OPTIONS = {
-    "state": {
-        "type": "str",
-        "choices": ["present", "absent"],
-        "default": "present",
-    },
-    "suite": {"type": "str"},
-    "mirror": {"type": "str"},
-    "arch": {"type": "str"},
-    "variant": {
-        "type": "str",
-        "choices": ["default", "minbase", "buildd"],
-        "default": "default",
-    },
-    "include": {"type": "list", "elements": "str", "default": []},
-    "exclude": {"type": "list", "elements": "str", "default": []},
-    "components": {"type": "list", "elements": "str", "default": ["main"]},
-    "extra_suites": {"type": "list", "elements": "str", "default": []},
-    "keyring": {"type": "path", "no_log": False},
-    "check_gpg": {"type": "bool", "default": True},
-    "check_valid_until": {"type": "bool", "default": True},
-    "script": {"type": "str"},
-    "merged_usr": {"type": "bool"},
-    "engine": {
-        "type": "str",
-        "choices": ["auto", "debootstrap", "mmdebstrap"],
-        "default": "auto",
-    },
-    "storage": {
-        "type": "str",
-        "choices": ["directory", "overlay"],
-        "default": "directory",
-    },
-    "image": {"type": "bool", "default": True},
-    "image_max_age": {"type": "int", "default": 0},
-    "image_keep": {"type": "int", "default": 5},
-    "fstab": {"type": "path", "default": "/etc/fstab"},
-    "on_drift": {
-        "type": "str",
-        "choices": ["fail", "warn", "rebuild"],
-        "default": "fail",
-    },
-    "kill": {"type": "bool", "default": False},
-    "http_proxy": {"type": "str"},
-    "deb_cache": {"type": "bool", "default": True},
-}
-
-
-def plan(path: str, params: Mapping[str, Any]) -> Plan:
-    if params["state"] == "absent":
-        return _remove.plan(path, params["kill"], params["fstab"])
-    return _create.plan(path, params)
+from ansible_collections.jaulas.chroot.plugins.module_utils import _debootstrap_jail, _module
 
 
 def main() -> None:
-    module = AnsibleModule(**_argspec.one_or_many(OPTIONS))
-    # Whoever holds the jail is probably making it: worth waiting for.
-    _module.run(module, plan, lambda params: _rootfs.real_parent(str(params["path"])), patience=600)
+    _module.run("debootstrap_jail", _debootstrap_jail.work)
 
 
 if __name__ == "__main__":

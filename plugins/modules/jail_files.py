@@ -130,38 +130,11 @@ results:
       returned: when it went wrong
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _argspec,
-    _module,
-    _put,
-)
-
-OPTIONS = {
-    "files": {
-        "type": "list",
-        "elements": "dict",
-        "options": {
-            "dest": {"type": "str", "required": True},
-            "content": {"type": "str"},
-            "src": {"type": "path"},
-            "mode": {"type": "str", "default": "0644"},
-            "state": {
-                "type": "str",
-                "choices": ["present", "absent"],
-                "default": "present",
-            },
-        },
-        "mutually_exclusive": [("content", "src")],
-        "required_if": [("state", "present", ("content", "src"), True)],
-    },
-}
+from ansible_collections.jaulas.chroot.plugins.module_utils import _jail_files, _module
 
 
 def main() -> None:
-    module = AnsibleModule(**_argspec.one_or_many(OPTIONS))
-    _module.run(module, lambda path, params: _put.plan(path, params["files"]))
+    _module.run("jail_files", _jail_files.work)
 
 
 if __name__ == "__main__":

@@ -209,65 +209,11 @@ unreached:
   sample: {}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _module,
-    _offer,
-    _receive,
-)
-from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
+from ansible_collections.jaulas.chroot.plugins.module_utils import _jail_image, _module
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "state": {
-                "type": "str",
-                "choices": ["wanted", "offered", "received", "withdrawn"],
-                "required": True,
-            },
-            "paths": {"type": "list", "elements": "path"},
-            "images": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "name": {"type": "str", "required": True},
-                    "file": {"type": "str", "required": True},
-                    "url_path": {"type": "str", "required": True},
-                    "sha256": {"type": "str", "required": True},
-                    "size": {"type": "int", "required": True},
-                },
-            },
-            "from": {"type": "str"},
-            "port": {"type": "int", "default": 0},
-            "folder": {"type": "path"},
-            "compression": {"type": "str", "choices": ["auto", "zstd", "gzip"], "default": "auto"},
-            "image_max_age": {"type": "int", "default": 3600},
-            "timeout": {"type": "int", "default": 600},
-        },
-        required_if=[
-            ("state", "wanted", ["paths"]),
-            ("state", "offered", ["paths"]),
-            ("state", "received", ["images"]),
-            ("state", "received", ["from", "folder"], True),
-        ],
-        mutually_exclusive=[("from", "folder")],
-        supports_check_mode=True,
-    )
-    params = module.params
-
-    def plan() -> Plan:
-        if params["state"] == "wanted":
-            return _receive.look(params["paths"])
-        if params["state"] == "received":
-            return _receive.receive(params)
-        return _offer.offer(params) if params["state"] == "offered" else _offer.withdraw()
-
-    # What is offered is one thing for the whole host.
-    held = [_offer.OFFERED] if params["state"] in ("offered", "withdrawn") else []
-    _module.run_on_host(module, plan, held)
+    _module.run("jail_image", _jail_image.work)
 
 
 if __name__ == "__main__":

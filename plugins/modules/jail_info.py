@@ -203,20 +203,11 @@ images:
       elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.jaulas.chroot.plugins.module_utils import _info, _module
+from ansible_collections.jaulas.chroot.plugins.module_utils import _jail_info, _module
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "paths": {"type": "list", "elements": "path", "default": []},
-            "roots": {"type": "list", "elements": "path", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    _module.report(module, lambda: _info.plan(module.params["paths"], module.params["roots"]))
+    _module.run("jail_info", _jail_info.work)
 
 
 if __name__ == "__main__":

@@ -194,29 +194,11 @@ results:
       returned: when it went wrong
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _argspec,
-    _module,
-    _packages,
-)
-
-OPTIONS = {
-    "name": {"type": "list", "elements": "str", "default": [], "aliases": ["package", "pkg"]},
-    "state": {"type": "str", "choices": ["present", "latest", "absent"], "default": "present"},
-    "update_cache": {"type": "bool", "default": False},
-    "cache_valid_time": {"type": "int", "default": 0},
-    "install_recommends": {"type": "bool", "default": False},
-    "default_release": {"type": "str"},
-    "autoremove": {"type": "bool", "default": False},
-    "purge": {"type": "bool", "default": False},
-}
+from ansible_collections.jaulas.chroot.plugins.module_utils import _jail_packages, _module
 
 
 def main() -> None:
-    module = AnsibleModule(**_argspec.one_or_many(OPTIONS))
-    _module.run(module, lambda path, params: _packages.plan(path, params, module.check_mode))
+    _module.run("jail_packages", _jail_packages.work)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command line that enters a jail on its host, and what the host must have for it. Pure.
+"""The command lines that our utilities run by on a host, and what the host must have. Pure.
 
 On the host, the utilities of this collection lie in a folder named by their digest; what is sent
 with each command only finds them there. Where they are missing, they are sent once.
@@ -33,10 +33,10 @@ package = type(sys)({package!r})
 package.__path__ = [{folder!r}]
 sys.modules.update({{{package!r}: package, {top!r}: package}})
 try:
-    from {package} import _enter
+    from {package} import {program} as program
 except ImportError:
     sys.exit({missing!r})
-_enter.main(sys.argv[1:])
+program.main(sys.argv[1:])
 """
 #: $1 names the way to become root, $2 the Python of the host, $3 the sign; the rest is for Python.
 _SCRIPT = """\
@@ -86,9 +86,10 @@ def _library_program() -> str:
     return utilities()["_library.py"].decode()
 
 
-def finder(sign: str, folder: str = _library.FOLDER) -> str:
-    """The program that finds the library on the host and runs it; sign begins its complaints."""
+def finder(sign: str, program: str, folder: str = _library.FOLDER) -> str:
+    """What finds the library on the host and runs a program of it; sign begins its complaints."""
     return _FINDER.format(
+        program=program,
         folder=f"{folder}/{library()}",
         package=_PACKAGE,
         top=_PACKAGE.partition(".")[0],
@@ -99,7 +100,7 @@ def finder(sign: str, folder: str = _library.FOLDER) -> str:
 
 
 class Way:
-    """How to get from a login on the host into jails: escalation, Python, and our own sign.
+    """How to get from a login on the host to our utilities: escalation, Python, our own sign.
 
     The sign is a word that nobody else knows: with it begins what comes from the entry itself,
     and not from the command in the jail.
@@ -118,7 +119,11 @@ class Way:
         """A command line for the host that runs a command line in a jail."""
         may_last = "lasting" if lasting else ""
         request = (self.sign, jail, profile, services, may_last, command)
-        return self._line(finder(self.sign), *request)
+        return self._line(finder(self.sign, "_enter"), *request)
+
+    def serve(self) -> str:
+        """A command line that does a module's work on the host; the call is fed to it."""
+        return self._line(finder(self.sign, "_quick"), self.sign)
 
     def install(self) -> tuple[str, bytes]:
         """A command line that puts the library on a host, and what to feed it."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .measure import Against, Failed, Measured, Row, Way, run, say
-from .world import World, module
+from .world import OnHost, World
 
 ENGINES = ("debootstrap", "debootstrap, warm cache", "mmdebstrap")
 FIRST, TASK, DEBS = (
@@ -112,15 +112,15 @@ class Jail:
         self.kept = kept
         self.path = folder / "jail"
         self.args = {"path": str(self.path), "suite": "trixie", "variant": "minbase", **args}
-        self.present = world.payload("debootstrap_jail", **self.args)
-        self.absent = world.payload("debootstrap_jail", path=str(self.path), state="absent")
+        self.present = OnHost("debootstrap_jail", **self.args)
+        self.absent = OnHost("debootstrap_jail", path=str(self.path), state="absent")
 
     def make(self) -> None:
-        if not module(self.present)["changed"]:
+        if not self.present.run()["changed"]:
             raise Failed(f"{self.path} was there already")
 
     def remove(self) -> None:
-        module(self.absent)
+        self.absent.run()
 
     def keep(self) -> None:
         """Let what is kept be of use, and be there."""

@@ -20,6 +20,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.jaulas.chroot.plugins.module_utils import _library
+from ansible_collections.jaulas.chroot.plugins.module_utils._specs import SPECS
+from ansible_collections.jaulas.chroot.plugins.plugin_utils._entry import Way, library
+
 from .measure import Failed, Samples, run
 
 PYTHON = "/usr/bin/python3"
@@ -107,17 +113,6 @@ class World:
         }
         return run(program, *argv, env={**plain, **env})
 
-    def payload(self, module: str, **args: Any) -> Path:
-        """The file that Ansible would run on a host for a task, taken from it on its way."""
-        folder = self.new("payload")
-        taker, payload = folder / "python", folder / f"{module}.py"
-        taker.write_text(f'#!/bin/sh\ncp "$1" {payload}\necho "{{}}"\n')
-        taker.chmod(0o755)
-        name = module if "." in module else f"jaulas.chroot.{module}"
-        argv = ["localhost", "-m", name, "-a", json.dumps(args)]
-        self.ansible("ansible", *argv, "-e", f"ansible_python_interpreter={taker}")
-        return payload
-
     def tasks(self, tasks: list[Json]) -> Samples:
         """Run tasks on this machine; how long each took as the controller sees it, by its name."""
         # What fails is told among the results, like the rest.
@@ -141,18 +136,32 @@ class World:
         return found
 
 
-def module(payload: Path) -> Json:
-    """Run a module as Ansible would on a host; what it returned."""
-    done = subprocess.run(
-        [PYTHON, payload], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    try:
-        result: Json = json.loads(done.stdout)
-    except ValueError:
-        raise Failed(f"{payload.stem} said: {(done.stdout + done.stderr).strip()}") from None
-    if done.returncode or result.get("failed"):
-        raise Failed(f"{payload.stem}: {result.get('msg')}")
-    return result
+class OnHost:
+    """A call of a module as it reaches a host: what Ansible runs there, and what it feeds to it."""
+
+    def __init__(self, module: str, **args: Any) -> None:
+        spec = SPECS[module]["argument_spec"]
+        params = ArgumentSpecValidator(spec).validate(args).validated_parameters
+        call = {"name": module, "params": params, "check_mode": False, "diff": False, "log": False}
+        self.data = json.dumps(call).encode()
+        self.way = Way("none", PYTHON, "sign-of-a-benchmark")
+
+    def run(self) -> Json:
+        """Do it; what the module returned."""
+        install, files = self.way.install()
+        if not Path(_library.FOLDER, library()).exists():
+            subprocess.run(["/bin/sh", "-c", install], input=files, check=True)
+        done = subprocess.run(
+            ["/bin/sh", "-c", self.way.serve()], input=self.data, capture_output=True, check=False
+        )
+        said = done.stdout.decode().partition(f"{self.way.sign}\n")[2]
+        try:
+            result: Json = json.loads(said)
+        except ValueError:
+            raise Failed(f"it said: {(done.stdout + done.stderr).decode().strip()}") from None
+        if result.get("failed"):
+            raise Failed(str(result.get("msg")))
+        return result
 
 
 def facts(versions: Mapping[str, str]) -> dict[str, str]:

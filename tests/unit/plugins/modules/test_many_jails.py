@@ -15,7 +15,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _kernel, _mountinfo
+from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _files,
+    _kernel,
+    _mountinfo,
+    _specs,
+)
 from ansible_collections.jaulas.chroot.plugins.modules import (
     bind_mounts,
     debootstrap_jail,
@@ -123,7 +128,7 @@ def test_entries_have_the_options_of_the_task(run: Run, jails: list[Path], name:
     plugin, options = MODULES[name]
     wrong = run(plugin, jails=[{"path": str(jails[0]), "nosuch": 1}], **options)
     assert "jails.nosuch" in wrong["msg"]
-    own = set(plugin.OPTIONS) | {"path"}
+    own = _specs.SPECS[name]["argument_spec"]["jails"]["options"]
     assert all(option in wrong["msg"] for option in own)
     assert "jails.fstab" in run(bind_mounts, jails=[{"path": "/x", "fstab": "/y"}])["msg"]
 

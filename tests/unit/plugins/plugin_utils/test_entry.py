@@ -108,8 +108,8 @@ def test_the_library_has_all_that_enters(tmp_path: Path, monkeypatch: pytest.Mon
     for _time in range(2):
         _library.install(_entry.library(), files)
     assert os.listdir(tmp_path / "run") == [_entry.library()]
-    finder = _entry.finder(SIGN, str(tmp_path / "run")).replace(
-        "_enter.main(sys.argv[1:])",
+    finder = _entry.finder(SIGN, "_enter", str(tmp_path / "run")).replace(
+        "program.main(sys.argv[1:])",
         "slow = {'collections', 'contextlib', 'dataclasses', 'enum', 'functools', 'hashlib',\n"
         "        'inspect', 'json', 're', 'signal', 'typing', 'urllib', 'warnings'}\n"
         "print(slow & set(sys.modules))",
