@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that modules share; twin of doc_fragments/jail.py."""
+"""Options that modules share, and what is in them; twin of doc_fragments/jail.py."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 JAIL: dict[str, dict[str, object]] = {"path": {"type": "path", "required": True}}
@@ -44,3 +44,15 @@ def entries(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         {**params, **{name: value for name, value in item.items() if value is not None}}
         for item in params["jails"]
     ]
+
+
+def paths_in(options: Mapping[str, Any], given: Any) -> Iterator[str]:
+    """The values of options that are paths, which the host may have to expand."""
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        option = options.get(name, {})
+        values = value if isinstance(value, list) else [value]
+        if "path" in (option.get("type"), option.get("elements")):
+            yield from map(str, values)
+        elif "options" in option:
+            for item in values:
+                yield from paths_in(option["options"], item)

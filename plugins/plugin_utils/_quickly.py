@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.jaulas.chroot.plugins.module_utils._argspec import paths_in
 from ansible_collections.jaulas.chroot.plugins.module_utils._specs import SPECS
 from ansible_collections.jaulas.chroot.plugins.plugin_utils._entry import Way
 
@@ -30,18 +30,6 @@ _RULES = (
     "required_if",
     "required_by",
 )
-
-
-def paths_in(options: Mapping[str, Any], given: Any) -> Iterator[str]:
-    """The values of options that are paths, which the host may have to expand."""
-    for name, value in given.items() if isinstance(given, Mapping) else ():
-        option = options.get(name, {})
-        values = value if isinstance(value, list) else [value]
-        if "path" in (option.get("type"), option.get("elements")):
-            yield from map(str, values)
-        elif "options" in option:
-            for item in values:
-                yield from paths_in(option["options"], item)
 
 
 def _invocation(params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

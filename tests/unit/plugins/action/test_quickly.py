@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._specs import SPECS
-from ansible_collections.jaulas.chroot.plugins.plugin_utils._quickly import paths_in
 
 #: What AnsibleModule adds to every answer that names a path, and what differs each time.
 _NOT_OURS = {"uid", "gid", "owner", "group", "mode", "size", "state", "secontext"}
@@ -143,11 +142,3 @@ def test_a_python_that_is_not_there_is_told_by_ansible(jail: Path) -> None:
     answer = ask("jail_info", options, "-e", "ansible_python_interpreter=/none/python3")
     assert answer.sent
     assert "/none/python3" in str(answer.result)
-
-
-def test_paths_in_options() -> None:
-    spec = SPECS["jail_files"]["argument_spec"]
-    given = {"path": "a", "jails": [{"path": "b", "files": [{"src": "c", "dest": "no"}]}]}
-    assert list(paths_in(spec, given)) == ["a", "b", "c"]
-    assert list(paths_in(SPECS["jail_info"]["argument_spec"], {"paths": "a"})) == ["a"]
-    assert list(paths_in(spec, {"jails": "nonsense", "path": None})) == ["None"]
