@@ -16,7 +16,7 @@ import secrets
 from typing import Any
 
 from ansible import constants
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._argspec import paths_in
@@ -81,7 +81,8 @@ class QuickAction(ActionBase):
         """Have the work done by what is kept on the host; None if it has not even begun."""
         spec = SPECS[self.module]
         rules = {name: spec[name] for name in _RULES if name in spec}
-        validated = ArgumentSpecValidator(spec["argument_spec"], **rules).validate(self._task.args)
+        validator = ModuleArgumentSpecValidator(spec["argument_spec"], **rules)
+        validated = validator.validate(self._task.args)
         if validated.error_messages:
             # The module says it as every module does.
             return None
@@ -104,8 +105,12 @@ class QuickAction(ActionBase):
             "diff": self._task.diff,
             "log": not (constants.DEFAULT_NO_TARGET_SYSLOG or self._task.no_log),
         }
+        try:
+            data = json.dumps(call).encode()
+        except TypeError:
+            # Something of Ansible's own, which it knows how to send.
+            return None
         line = f"{self._compute_environment_string()} {way.serve()}".strip()
-        data = json.dumps(call).encode()
         done = self._low_level_execute_command(line, in_data=data)
         said = way.said(done["stderr"].encode())
         if said == "missing":

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,16 +37,18 @@ class Answer(NamedTuple):
 
 
 def ask(module: str, options: dict[str, Any], *argv: str, **env: str) -> Answer:
-    """Call a module by `ansible` on this machine."""
+    """Call a module by `ansible` on this machine, with mounts of its own."""
+    apart = ["unshare", "--mount", "--propagation", "private"]
     program = os.path.join(os.path.dirname(sys.executable), "ansible")
-    call = [program, "localhost", "-c", "local", "-m", f"jaulas.chroot.{module}"]
-    done = subprocess.run(
-        [*call, "-a", json.dumps(options), "-vvv", *argv],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1", **env},
-    )
+    call = [*apart, program, "localhost", "-c", "local", "-m", f"jaulas.chroot.{module}"]
+    with tempfile.TemporaryDirectory() as kept:
+        done = subprocess.run(
+            [*call, "-a", json.dumps(options), "-vvv", *argv],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_REMOTE_TEMP": kept, **env},
+        )
     said, _arrow, result = done.stdout.rpartition(" => {")
     assert result, done.stdout + done.stderr
     found, _end = json.JSONDecoder().raw_decode("{" + result)
