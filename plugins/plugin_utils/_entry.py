@@ -22,8 +22,8 @@ _UTILS = Path(__file__).parent.parent / "module_utils"
 #: The only one that needs Ansible's own utilities; no connection does.
 _NOT_SENT = ("_module.py", "__init__.py")
 _PACKAGE = "ansible_collections.jaulas.chroot.plugins.module_utils"
-#: Isolated from the environment and from what is installed on the host: faster, and nobody's.
-_PYTHON = ("-I", "-S", "-c")
+#: Isolated from the environment, its locale too, and from what is installed: faster, and nobody's.
+_PYTHON = ("-I", "-S", "-X", "utf8", "-c")
 _FINDER = """\
 import os, sys
 if os.geteuid():
