@@ -143,7 +143,7 @@ def _free_memory() -> int:
 
 def _own_proc() -> None:
     """Show the engine the processes of its own PID namespace, and nobody else's jail."""
-    _operations.leave_other_jails("", _procs.mount_table())
+    _operations.leave_other_jails("", _procs.mount_points())
     _kernel.mount("proc", "/proc", "proc", frozenset(("nosuid", "nodev", "noexec")))
 
 

@@ -21,7 +21,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: Root's own, gone at the next boot. Nothing in it outlives the run that made it.
 RUN = "/run/jaulas.chroot"
@@ -53,14 +53,19 @@ def _lock_file(what: str) -> str:
 def _open_lock(path: str, operation: int) -> int | None:
     """Open and lock a file; None when it is held, or was removed while we waited for it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(fd, operation | fcntl.LOCK_NB)
-        if os.stat(path).st_ino == os.fstat(fd).st_ino:
-            return fd
-    except (BlockingIOError, FileNotFoundError):
-        pass
+    if _takes(fd, path, operation):
+        return fd
     os.close(fd)
     return None
+
+
+def _takes(fd: int, path: str, operation: int) -> bool:
+    """Lock an open file, unless it is held or is not the one of this path any more."""
+    try:
+        fcntl.flock(fd, operation | fcntl.LOCK_NB)
+        return os.stat(path).st_ino == os.fstat(fd).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _acquire(what: str, doing: str, operation: int, patience: float) -> int:
@@ -107,13 +112,24 @@ def _holder(path: str) -> str:
 
 
 @contextmanager
-def shared(what: str, doing: str) -> Iterator[None]:
-    """Hold a name together with others while the block runs; last_one() tells when all are gone."""
+def shared(what: str, doing: str, leave: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a name together with others while the block runs; the last of them leaves nothing.
+
+    leave is called by the last one, while nobody else can hold the name.
+    """
+    path = _lock_file(what)
     fd = _acquire(what, doing, fcntl.LOCK_SH, PATIENCE)
     try:
         yield
     finally:
-        os.close(fd)
+        try:
+            if _takes(fd, path, fcntl.LOCK_EX):
+                try:
+                    leave()
+                finally:
+                    os.unlink(path)
+        finally:
+            os.close(fd)
 
 
 @contextmanager

@@ -97,6 +97,11 @@ def unshare(flags: int) -> None:
     check(libc.unshare(ctypes.c_int(flags)), "")
 
 
+def join(namespace: int, kind: int) -> None:
+    """Enter a namespace that a descriptor names; that of PIDs concerns the next children only."""
+    check(libc.setns(ctypes.c_int(namespace), ctypes.c_int(kind)), "")
+
+
 def call_itself_32bit() -> None:
     """Make uname(2) answer this process and its children as a 32-bit kernel would."""
     check(libc.personality(ctypes.c_ulong(_PER_LINUX32)), "")

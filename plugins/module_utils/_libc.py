@@ -14,6 +14,8 @@ import os
 
 # <sys/prctl.h>
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,3 +35,11 @@ def die_with_parent(signal_number: int = 9) -> None:
 def outlive_parent() -> None:
     """Take die_with_parent() back."""
     check(libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(0), 0, 0, 0), "")
+
+
+def adopt_orphans(wanted: bool) -> bool:
+    """Become the parent of what our descendants leave behind, or no more; what we were before."""
+    before = ctypes.c_int()
+    check(libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0), "")
+    check(libc.prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(wanted), 0, 0, 0), "")
+    return bool(before.value)

@@ -40,6 +40,17 @@ class Mount(Record):
         return f"{self.point} {self.fstype} {source} {','.join(self.options)} {self.propagation}"
 
 
+def _point(field: str) -> str:
+    # A mount whose directory was deleted is told apart by this suffix.
+    return unescape(field).removesuffix("//deleted")
+
+
+def points(text: str) -> list[str]:
+    """Read where the mounts of a table are, and no more: each session starts with that."""
+    lines = [line.split(" ", 5) for line in text.split("\n")]
+    return [_point(fields[4]) for fields in lines if len(fields) == 6]
+
+
 def parse(text: str) -> list[Mount]:
     """Read a whole table. A line that is no mount is passed over: the kernel writes none."""
     mounts = []
@@ -54,8 +65,7 @@ def parse(text: str) -> list[Mount]:
                 parent=int(fields[1]),
                 device=fields[2],
                 root=unescape(fields[3]),
-                # A mount whose directory was deleted is told apart by this suffix.
-                point=unescape(fields[4]).removesuffix("//deleted"),
+                point=_point(fields[4]),
                 options=tuple(fields[5].split(",")),
                 tags=tuple(fields[6:]),
                 fstype=rest[0],

@@ -28,7 +28,6 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
     Located,
     Root,
     components,
-    is_inside,
     mount_id,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
@@ -36,8 +35,6 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
 
 
 def make_directories(root: Root, path: str, on_any_mount: bool = False) -> Located:
@@ -227,19 +224,24 @@ class Detach(Record):
             ) from None
 
 
-def leave_other_jails(own: str, table: Iterable[Mount]) -> None:
+def leave_other_jails(own: str, points: Iterable[str]) -> None:
     """Let go of the mounts of all jails but one, in a mount namespace of our own.
 
     A copy of a jail's mount that lives on in here would keep that jail from being removed.
     """
-    left: list[str] = []
-    for mount in table:
-        point = mount.point
-        if own in (point, *_above(point)) or any(is_inside(point, other) for other in left):
+    marked: dict[str, bool] = {}
+    left: set[str] = set()
+    for point in points:
+        above = _above(point)
+        if own == point or own in above or not left.isdisjoint(above):
             continue
-        if any(os.path.lexists(os.path.join(folder, _rootfs.MARKER)) for folder in _above(point)):
-            _kernel.detach(point)
-            left.append(point)
+        for folder in above:
+            if folder not in marked:
+                marked[folder] = os.path.lexists(f"{folder}/{_rootfs.MARKER}")
+            if marked[folder]:
+                _kernel.detach(point)
+                left.add(point)
+                break
 
 
 def _above(path: str) -> list[str]:

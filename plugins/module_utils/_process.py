@@ -4,20 +4,20 @@
 
 """The only door to programs: run one in namespaces of its own and wait for its end.
 
-A contained program lives in its own mount, PID, UTS and IPC namespaces. Three processes stand
-behind it: a supervisor that the kernel kills with the caller, the first process of the new PID
-namespace, and the program. When the first process ends, for whatever reason, the kernel kills
-everything in the namespace, and its mounts vanish with the last of them: nothing is left to
-clean up, not even after SIGKILL.
+A contained program lives in its own mount, PID, UTS and IPC namespaces. Its parent is the first
+process of the PID namespace, our child, which the kernel kills with us. When the first process
+ends, for whatever reason, the kernel kills everything in the namespace, and its mounts vanish
+with the last of them: nothing is left to clean up, not even after SIGKILL.
 
-What the first process and the program have to say goes to the supervisor, and by way of it to
-the caller.
+What the first process and the program have to say comes to us by a pipe of their own.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import select
+import sys
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel, _libc
 from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import contextmanager, suppress
@@ -26,6 +26,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_
 from ansible_collections.jaulas.chroot.plugins.module_utils._streams import (
     Command,
     Streams,
+    close_all_but,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ else:
     # What lies below it, without its enumerations, which take long to build.
     import _signal as signal
 
-_NAMESPACES = _kernel.NEW_MOUNTS | _kernel.NEW_PIDS | _kernel.NEW_UTS | _kernel.NEW_IPC
+_NAMESPACES = _kernel.NEW_MOUNTS | _kernel.NEW_UTS | _kernel.NEW_IPC
+#: Said to the first process when its caller is its parent.
+_YOURS = b"."
 _UNREACHABLE = "a forked child ends within its block"
 
 
@@ -47,6 +50,22 @@ class Outcome(Record):
     stdout: bytes = b""
     stderr: bytes = b""
     timed_out: bool = False
+
+
+class _Task(Record):
+    """What the first process has from its caller.
+
+    The ends of pipes to be heard from and to say things to, the signals that are blocked, and what
+    to do.
+    """
+
+    command: Command
+    prepare: Callable[[], None]
+    enter: Callable[[], None]
+    streams: tuple[int, ...]
+    words: int
+    alive: int
+    mask: set[int]
 
 
 class NotStarted(JailError):
@@ -69,21 +88,27 @@ def contain(
     JailError or OSError: it is raised again here.
     """
     streams = Streams(command)
-    caller = os.getpid()
-    supervisor = os.fork()
-    if supervisor == 0:
-        _supervise(caller, streams, command, prepare, enter)
-    streams.close_program()
-    os.close(streams.report_out)
+    alive, living = os.pipe()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    task = _Task(command, prepare, enter, streams.program, streams.report_out, alive, mask)
+    first = 0
     try:
-        timed_out = streams.converse(lambda: os.kill(supervisor, signal.SIGTERM))
+        with _undisturbed(mask):
+            try:
+                first = _fork_first(task)
+                os.write(living, _YOURS)
+            finally:
+                streams.close_program()
+                os.close(alive)
+        timed_out = streams.converse(lambda: _end(first))
     finally:
         # Ends at once on success; on an exception here it must not outlive us.
         if streams.open:
-            os.kill(supervisor, signal.SIGTERM)
+            _end(first)
         report = _first_word(streams.text(streams.report))
-        if not report.get("goes_on"):
-            os.waitpid(supervisor, 0)
+        if first and not (command.lasting and report.get("goes_on")):
+            os.waitpid(first, 0)
+        os.close(living)
         streams.close_caller()
     out, err = [streams.text(fd) for fd in streams.outputs] or [b"", b""]
     if timed_out or not report:
@@ -118,17 +143,6 @@ def _say(fd: int, **report: object) -> None:
     os.write(fd, "\t".join(fields).encode("utf-8", "replace") + b"\n")
 
 
-def _hear(fd: int) -> bytes:
-    """Wait for one report, or for the end of all who could tell one."""
-    said = b""
-    while not said.endswith(b"\n"):
-        chunk = os.read(fd, select.PIPE_BUF)
-        if not chunk:
-            break
-        said += chunk
-    return said
-
-
 @contextmanager
 def _never_runs_on(report: int) -> Iterator[None]:
     """Whatever happens in a forked child, it must not run on in its caller's code."""
@@ -136,113 +150,161 @@ def _never_runs_on(report: int) -> Iterator[None]:
         yield
     except JailError as error:
         _say(report, msg=error.msg, hint=error.hint)
-    except (OSError, ValueError) as error:
-        _say(report, msg=f"Cannot prepare the session: {error}.", hint="")
+    except Exception as error:
+        # Whatever it is, nobody else would tell it.
+        kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
+        _say(report, msg=f"Cannot prepare the session: {kind}{error}.", hint="")
     finally:
         os._exit(1)
 
 
-def _supervise(
-    caller: int,
-    streams: Streams,
-    command: Command,
-    prepare: Callable[[], None],
-    enter: Callable[[], None],
-) -> NoReturn:
-    with _never_runs_on(streams.report_out):
-        first = 0
+def _end(first: int) -> None:
+    if first:
+        os.kill(first, signal.SIGKILL)
 
-        def end_all(_signal: int, _frame: object) -> None:
-            if first:
-                os.kill(first, signal.SIGKILL)
-            else:
-                os._exit(1)
 
-        signal.signal(signal.SIGTERM, end_all)
-        _libc.die_with_parent()
-        if os.getppid() != caller:
-            os._exit(1)
-        # What a terminal that hangs up signals to all of its session is for the caller.
-        os.setsid()
-        streams.close_caller()
-        try:
-            _kernel.unshare(_NAMESPACES)
-        except OSError as error:
-            raise JailError(
-                f"Cannot make namespaces for {command.argv[0]}: {error.strerror}.",
-                "A container needs CAP_SYS_ADMIN, and an AppArmor profile that allows it.",
-            ) from None
-        alive, _as_long_as_we_live = os.pipe()
-        heard, words = os.pipe()
+@contextmanager
+def _undisturbed(mask: set[int]) -> Iterator[None]:
+    """Let all signals wait while the block runs; the mask is what did so before."""
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _unshare(flags: int, task: _Task) -> None:
+    try:
+        _kernel.unshare(flags)
+    except OSError as error:
+        raise JailError(
+            f"Cannot make namespaces for {task.command.argv[0]}: {error.strerror}.",
+            "A container needs CAP_SYS_ADMIN, and an AppArmor profile that allows it.",
+        ) from None
+
+
+def _fork_first(task: _Task) -> int:
+    """Fork the first process of a new PID namespace; later children of ours are born here again.
+
+    Undisturbed: between the steps a child would be born into a namespace that is ending.
+    """
+    here = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Nobody goes where there is no way back: it is tried first.
+        _kernel.join(here, _kernel.NEW_PIDS)
+        _kernel.unshare(_kernel.NEW_PIDS)
+    except OSError:
+        os.close(here)
+        return _adopt_first(task)
+    try:
         first = os.fork()
         if first == 0:
-            _first_process((alive, words, streams.program), command, prepare, enter)
-        streams.close_program()
-        os.close(words)
-        said = _hear(heard)
-        if _first_word(said).get("goes_on"):
-            # From here on nobody waits for us; before, our end would have been the end of all.
-            _libc.outlive_parent()
-            _point_at_nothing()
-            os.write(streams.report_out, said)
-            os.close(streams.report_out)
-        else:
-            os.write(streams.report_out, said)
-        os.waitpid(first, 0)
-    raise AssertionError(_UNREACHABLE)
+            _first_process(task)
+        return first
+    finally:
+        _kernel.join(here, _kernel.NEW_PIDS)
+        os.close(here)
 
 
-def _first_process(
-    inherited: tuple[int, int, tuple[int, ...]],
-    command: Command,
-    prepare: Callable[[], None],
-    enter: Callable[[], None],
-) -> NoReturn:
-    alive, words, program_streams = inherited
-    with _never_runs_on(words):
-        # The handlers that Python and the supervisor set would be ours otherwise.
+def _adopt_first(task: _Task) -> int:
+    """The same by way of a process that ends at once and leaves its child to us; 0 if it cannot.
+
+    In a user namespace that has no PID namespace of its own there is no way back.
+    """
+    heard, tell = os.pipe()
+    adopted = _libc.adopt_orphans(True)
+    try:
+        between = os.fork()
+        if between == 0:
+            with _never_runs_on(task.words):
+                _unshare(_kernel.NEW_PIDS, task)
+                first = os.fork()
+                if first == 0:
+                    _first_process(task)
+                os.write(tell, str(first).encode())
+        os.waitpid(between, 0)
+    finally:
+        _libc.adopt_orphans(adopted)
+        os.close(tell)
+    told = os.read(heard, select.PIPE_BUF)
+    os.close(heard)
+    return int(told or 0)
+
+
+def _first_process(task: _Task) -> NoReturn:
+    with _never_runs_on(task.words):
+        # The handlers that Python sets would be ours otherwise.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        _libc.die_with_parent()
+        signal.pthread_sigmask(signal.SIG_SETMASK, task.mask)
         # A descriptor of a host's folder would be a way out of the jail: the program sees ours
         # in /proc, and has its own from us.
-        close_all_but(alive, words, *program_streams)
-        # The supervisor may have died before die_with_parent(); its end of the pipe tells.
-        if select.select([alive], [], [], 0)[0]:
+        close_all_but(task.alive, task.words, *task.streams)
+        # The caller tells when it is our parent. If it dies before die_with_parent(), the end of
+        # the pipe tells.
+        told = os.read(task.alive, len(_YOURS))
+        _libc.die_with_parent()
+        if not told or select.select([task.alive], [], [], 0)[0]:
             os._exit(1)
+        os.close(task.alive)
+        # What a terminal that hangs up signals to all of its session is for the caller.
+        os.setsid()
+        _unshare(_NAMESPACES, task)
         # What happens to mounts on the host may be seen here, never the other way round.
         _kernel.set_propagation("/", "rslave")
-        prepare()
+        task.prepare()
         program = os.fork()
         if program == 0:
-            _become(words, program_streams, command, enter)
-        for fd in program_streams:
+            _become(task)
+        for fd in task.streams:
             os.close(fd)
         ended, status = os.wait()
         while ended != program:
             ended, status = os.wait()
-        goes_on = command.lasting and _has_children()
-        _say(words, status=status, goes_on="yes" if goes_on else "")
+        goes_on = task.command.lasting and _has_children()
+        if goes_on:
+            # From here on nobody waits for us; before, our end would have been the end of all.
+            _libc.outlive_parent()
+        _say(task.words, status=status, goes_on="yes" if goes_on else "")
+        os.close(task.words)
         while goes_on:
             os.wait()
             goes_on = _has_children()
     raise AssertionError(_UNREACHABLE)
 
 
-def _become(
-    words: int, streams: tuple[int, ...], command: Command, enter: Callable[[], None]
-) -> NoReturn:
-    with _never_runs_on(words):
+def _become(task: _Task) -> NoReturn:
+    with _never_runs_on(task.words):
         os.setsid()
-        for standard, fd in enumerate(streams):
+        for standard, fd in enumerate(task.streams):
             os.dup2(fd, standard)
-        enter()
+        # From here on, what Python imports would come out of the jail.
+        sys.meta_path.clear()
+        task.enter()
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         try:
-            os.execvpe(command.argv[0], list(command.argv), command.env)
+            _execute(list(task.command.argv), task.command.env)
         except OSError as error:
-            _say(words, exec=error.errno, msg=error.strerror)
+            _say(task.words, exec=error.errno, msg=error.strerror)
     raise AssertionError(_UNREACHABLE)
+
+
+def _execute(argv: list[str], env: dict[str, str]) -> None:
+    """Become a program, looked for on the PATH of its environment as execvpe(3) does.
+
+    That of `os` imports what it needs when it is called.
+    """
+    if "/" in argv[0]:
+        os.execve(argv[0], argv, env)
+    refused = None
+    for folder in env["PATH"].split(":"):
+        try:
+            os.execve(os.path.join(folder, argv[0]), argv, env)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            refused = error
+    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
 
 
 def _has_children() -> bool:
@@ -252,23 +314,3 @@ def _has_children() -> bool:
             pass
         return True
     return False
-
-
-def _point_at_nothing() -> None:
-    """Let go of the standard streams: whoever reads from them would wait for us."""
-    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for standard in range(3):
-        os.dup2(nothing, standard)
-    os.close(nothing)
-
-
-def close_all_but(*kept: int) -> None:
-    """Close every descriptor but some; the standard streams lead nowhere then.
-
-    All that Python opens is closed by exec, so that a program has the streams that it is given.
-    """
-    _point_at_nothing()
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in kept:
-            with suppress(OSError):
-                os.close(int(name))

@@ -78,6 +78,11 @@ def mount_table() -> list[_mountinfo.Mount]:
     return _mountinfo.parse(_files.read_text("/proc/self/mountinfo"))
 
 
+def mount_points() -> list[str]:
+    """Read where the mounts of our own namespace are."""
+    return _mountinfo.points(_files.read_text("/proc/self/mountinfo"))
+
+
 class SeenMount(Record):
     """A mount below a folder, and a process in whose mount namespace it is."""
 

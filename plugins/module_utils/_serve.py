@@ -25,7 +25,7 @@ import socketserver
 from collections.abc import Sequence
 from typing import Any, BinaryIO, NoReturn
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _process
+from ansible_collections.jaulas.chroot.plugins.module_utils import _streams
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Busy, JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
@@ -164,7 +164,7 @@ def _serve(folder: str, listener: _Listener, server: Server, state: BinaryIO, sa
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
-        _process.close_all_but(listener.fileno(), state.fileno(), say)
+        _streams.close_all_but(listener.fileno(), state.fileno(), say)
         with contextlib.ExitStack() as held:
             for name in server.names:
                 handle = held.enter_context(open(f"{folder}/{name}", "rb"))

@@ -82,14 +82,14 @@ def run(session: Session) -> _process.Outcome:
         user = _find_user(root, session.user)
         arch = _arch.ARCHITECTURES.get(_rootfs.architecture(root) or "")
         deny = False
-        try:
-            with _files.shared(name, name):
-                deny = session.services == "deny" and _place_for_policy(root)
-                return _enter(session, user, bool(arch and arch.personality32), deny)
-        finally:
-            with _files.last_one(name) as alone:
-                if alone and deny:
-                    _clear_place_for_policy(root)
+
+        def leave() -> None:
+            if deny:
+                _clear_place_for_policy(root)
+
+        with _files.shared(name, name, leave):
+            deny = session.services == "deny" and _place_for_policy(root)
+            return _enter(session, user, bool(arch and arch.personality32), deny)
 
 
 def _enter(
@@ -198,14 +198,11 @@ class _Inside:
     def prepare(self) -> None:
         """As the first process: mount. Descriptors from outside belong to other mounts."""
         os.umask(0o022)
-        table = _procs.mount_table()
-        leave_other_jails(self.session.jail, table)
+        points = _procs.mount_points()
+        leave_other_jails(self.session.jail, points)
         self.root = Root(self.session.jail)
-        own = [
-            mount.point[len(self.root.path.rstrip("/")) :]
-            for mount in table
-            if mount.point.startswith(self.root.path.rstrip("/") + "/")
-        ]
+        top = self.root.path.rstrip("/")
+        own = [point[len(top) :] for point in points if point.startswith(f"{top}/")]
         for wanted in session_mounts(self.session.profile, own):
             place = mount_point(self.root, wanted.dest)
             if place is None:

@@ -10,6 +10,7 @@ import os
 import select
 import time
 
+from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import suppress
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _CHUNK = 1 << 16
+#: A report is one line and comes in one, or hardly more.
+_MOST_CHUNKS = 16
 #: Where whoever started us hears how it went.
 _LISTENER = 1
 
@@ -64,17 +67,21 @@ class Streams:
         self._poll = select.poll()
 
     def close_program(self) -> None:
-        """Close what only the program needs, in a process that is not the program."""
-        for fd in self.program:
+        """Close what only the other side needs."""
+        for fd in (*self.program, self.report_out):
             os.close(fd)
 
     def close_caller(self) -> None:
         """Close what only the caller needs."""
         for fd in (*self.outputs, self.report):
             os.close(fd)
-        if self.feed >= 0:
-            os.close(self.feed)
-            self.feed = -1
+        self._close_feed()
+
+    def _close_feed(self) -> None:
+        # Whatever interrupts us, it is not closed twice: it could be another's by then.
+        feed, self.feed = self.feed, -1
+        if feed >= 0:
+            os.close(feed)
 
     def text(self, fd: int) -> bytes:
         return b"".join(self.collected[fd])
@@ -109,12 +116,18 @@ class Streams:
             self._feed()
         elif fd in self.open:
             chunk = os.read(fd, _CHUNK)
-            self.collected[fd].append(chunk)
+            if fd != self.report or self._is_heard():
+                self.collected[fd].append(chunk)
             if not chunk:
                 self._poll.unregister(fd)
                 self.open.discard(fd)
         elif fd == _LISTENER:
             raise JailError("Cannot go on: nobody waits for the result any more.")
+
+    def _is_heard(self) -> bool:
+        """Tell whether more of the report is wanted: who is root in a jail may talk without end."""
+        said = self.collected[self.report]
+        return len(said) < _MOST_CHUNKS and not any(b"\n" in chunk for chunk in said)
 
     def _feed(self) -> None:
         """Give the program what its pipe takes; close it when all is given or nobody reads."""
@@ -125,5 +138,24 @@ class Streams:
             self._data = self._data[:0]
         if not self._data:
             self._poll.unregister(self.feed)
-            os.close(self.feed)
-            self.feed = -1
+            self._close_feed()
+
+
+def _point_at_nothing() -> None:
+    """Let go of the standard streams: whoever reads from them would wait for us."""
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for standard in range(3):
+        os.dup2(nothing, standard)
+    os.close(nothing)
+
+
+def close_all_but(*kept: int) -> None:
+    """Close every descriptor but some; the standard streams lead nowhere then.
+
+    All that Python opens is closed by exec, so that a program has the streams that it is given.
+    """
+    _point_at_nothing()
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in kept:
+            with suppress(OSError):
+                os.close(int(name))

@@ -131,13 +131,64 @@ def test_one_at_a_time(name: str, tmp_path: Path) -> None:
 
 
 def test_shared_holders_and_the_last_of_them(name: str) -> None:
+    left: list[str] = []
     with holder(name, _files.shared):
-        with _files.shared(name, "this test"):
+        with _files.shared(name, "this test", lambda: left.append("too early")):
             assert os.path.exists(_files._lock_file(name))
         with _files.last_one(name) as alone:
             assert not alone
+        assert os.path.exists(_files._lock_file(name))
+    assert not os.path.exists(_files._lock_file(name))
     with _files.last_one(name) as alone:
         assert alone
+    assert not os.path.exists(_files._lock_file(name))
+    assert left == []
+
+
+def test_the_last_holder_is_alone_while_it_leaves(name: str) -> None:
+    left: list[str] = []
+
+    def leave() -> None:
+        with pytest.raises(Busy), _files.lock(name, "another", patience=0.1):
+            pytest.fail("locked twice")
+        left.append(name)
+
+    with _files.shared(name, "this test", leave), _files.shared(name, "this test", leave):
+        assert os.path.exists(_files._lock_file(name))
+    assert left == [name]
+    assert not os.path.exists(_files._lock_file(name))
+
+
+def test_who_cannot_leave_lets_go(name: str) -> None:
+    def leave() -> None:
+        raise JailError("it went wrong")
+
+    with pytest.raises(JailError, match="it went wrong"), _files.shared(name, "a test", leave):
+        pass
+    assert not os.path.exists(_files._lock_file(name))
+
+
+def test_shared_holders_one_after_the_other(name: str, tmp_path: Path) -> None:
+    """Whoever comes while the last one leaves finds a file of its own, and leaves it in turn."""
+    told = tmp_path / "left"
+
+    def hold() -> None:
+        for _time in range(60):
+            with _files.shared(name, "a test", lambda: told.write_text("left")):
+                assert os.path.exists(_files._lock_file(name))
+
+    children = []
+    for _number in range(6):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                hold()
+                status = 0
+            os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 6
+    assert told.read_text() == "left"
     assert not os.path.exists(_files._lock_file(name))
 
 

@@ -69,6 +69,11 @@ def test_odd_names(index: int, point: str, propagation: str) -> None:
     assert (mount.point, mount.propagation) == (point, propagation)
 
 
+@pytest.mark.parametrize("text", [SYSTEMD_HOST, CONTAINER, ODD, "", "no mount\n"])
+def test_points_alone(text: str) -> None:
+    assert _mountinfo.points(text) == points(_mountinfo.parse(text))
+
+
 def test_a_deleted_source_keeps_its_word() -> None:
     assert _mountinfo.parse(ODD)[0].root == "/old jail/x//deleted"
 

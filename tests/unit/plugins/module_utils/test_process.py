@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import importlib
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,20 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel, _pro
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._process import Outcome
 from ansible_collections.jaulas.chroot.plugins.module_utils._streams import Command
+from ansible_collections.jaulas.chroot.tests.unit.plugins.module_utils.watch import running, until
 
 ENV = {"PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture(autouse=True, params=["forked", "adopted"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to get at a first process; the other is that of some containers."""
+
+    def no_way_back(_namespace: int, _kind: int) -> None:
+        raise PermissionError(1, os.strerror(1))
+
+    if request.param == "adopted":
+        monkeypatch.setattr(_kernel, "join", no_way_back)
 
 
 def nothing() -> None:
@@ -30,30 +44,40 @@ def sh(script: str, **options: object) -> Outcome:
     return _process.contain(Command(["sh", "-c", script], ENV, **options), nothing)  # type: ignore[arg-type]
 
 
-def until(question: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not question():
-        if time.monotonic() > deadline:
-            return False
-        # The processes that are asked about are not our children.
-        time.sleep(0.01)
-    return True
-
-
-def running(mark: str) -> list[int]:
-    """Processes that carry a mark in their arguments."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if mark.encode() in words:
-                found.append(int(pid))
-    return found
-
-
 @pytest.fixture
 def mark(tmp_path: Path) -> str:
     return f"mark-of-{tmp_path.name}-{os.getpid()}"
+
+
+def test_nothing_is_imported_on_the_way_to_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would come out of the jail; os.execvpe() imports this."""
+    monkeypatch.delitem(sys.modules, "warnings", raising=False)
+    assert sh("exit 7") == Outcome(7)
+
+    def enter() -> None:
+        importlib.import_module("this")
+
+    with pytest.raises(JailError, match="ModuleNotFoundError"):
+        _process.contain(Command(["true"], ENV), nothing, enter)
+
+
+def test_a_program_is_looked_for_as_the_shell_does(tmp_path: Path) -> None:
+    for name, mode in (("a", 0o644), ("b", 0o755), ("c", 0o755)):
+        program = tmp_path / name / "tool"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho {name}\n")
+        program.chmod(mode)
+
+    def found(*names: str) -> bytes:
+        path = ":".join([f"{tmp_path}/none", *(f"{tmp_path}/{name}" for name in names)])
+        return _process.contain(Command(["tool"], {"PATH": path}), nothing).stdout
+
+    assert found("b", "c") == b"b\n"
+    assert found("a", "c", "b") == b"c\n"
+    for names, code in (((), errno.ENOENT), (("a",), errno.EACCES)):
+        with pytest.raises(_process.NotStarted) as failure:
+            found(*names)
+        assert failure.value.errno == code
 
 
 @pytest.mark.parametrize(
@@ -217,9 +241,10 @@ def test_an_error_of_the_system_comes_out() -> None:
 
 def test_any_other_exception_still_ends_the_child() -> None:
     def fail() -> None:
-        raise RuntimeError
+        raise RuntimeError("of a test")
 
-    assert _process.contain(Command(["true"], ENV), fail).rc == -signal.SIGKILL
+    with pytest.raises(JailError, match="Cannot prepare the session: RuntimeError: of a test"):
+        _process.contain(Command(["true"], ENV), fail)
 
 
 def test_mounts_are_seen_inside_only(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.jaulas.chroot.plugins.module_utils import _files
 from ansible_collections.jaulas.chroot.plugins.modules import debootstrap_jail
 from ansible_collections.jaulas.chroot.tests.unit.plugins.modules.conftest import (
     WHOLE,
@@ -115,6 +116,7 @@ def test_the_second_is_a_copy(
     assert len({(place / "etc/machine-id").read_text() for place in (spot, copy)}) == 2
     assert os.listdir(copy / "var/log") == ["wtmp"]
     assert other()["changed"] is False
+    assert not os.path.exists(_files._lock_file(str(image)))
 
 
 @pytest.mark.parametrize(
