@@ -13,6 +13,21 @@ JAIL: dict[str, dict[str, object]] = {"path": {"type": "path", "required": True}
 PROFILES = ["default", "isolated", "build", "desktop", "none"]
 
 
+#: Images that another host offers, as jail_image returns them there.
+IMAGES: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "options": {
+        "path": {"type": "path", "required": True},
+        "name": {"type": "str", "required": True},
+        "file": {"type": "str", "required": True},
+        "url_path": {"type": "str", "required": True},
+        "sha256": {"type": "str", "required": True},
+        "size": {"type": "int", "required": True},
+    },
+}
+
+
 def one_or_many(options: Mapping[str, Mapping[str, object]], **common: object) -> dict[str, Any]:
     """What AnsibleModule takes for a module that serves the jail at `path`, or a list `jails`.
 

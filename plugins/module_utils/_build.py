@@ -16,14 +16,16 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _engine,
     _finish,
     _identity,
+    _image,
     _images,
     _kernel,
     _marker,
+    _pack,
     _proof,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import Engine, Recipe
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
-from ansible_collections.jaulas.chroot.plugins.module_utils._images import Image
+from ansible_collections.jaulas.chroot.plugins.module_utils._image import Image
 from ansible_collections.jaulas.chroot.plugins.module_utils._partial import partial
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
@@ -138,7 +140,7 @@ def keep_image(
         _copy.copy(tree, image.root)
         with Root(image.root) as root:
             _identity.forget(root)
-        _images.seal(image)
+        _image.seal(image)
     return image._replace(path=path)
 
 
@@ -156,13 +158,47 @@ class Clone(Record):
 
     def apply(self) -> None:
         with making(self.path) as folder:
-            tree = f"{folder}/root"
             with _images.using(self.image, f"copying {self.image.path}"):
-                _copy.copy(self.image.root, tree)
+                tree = _lay_out(self.image, folder)
             with Root(tree) as root:
                 keys = _identity.has_host_keys(root)
             _identity.settle(tree, keys, lambda: own(tree, self.image, self.parameters))
             publish(tree, self.path, self.replace)
+
+
+class Unpack(Record):
+    """Make a tree of an image that is packed, for those who need one."""
+
+    image: Image
+
+    def describe(self) -> str:
+        return f"unpack the image {os.path.basename(self.image.path)[:12]}"
+
+    def apply(self) -> None:
+        with _images.keeping(self.image.path) as new:
+            _image.seal(unpack(self.image, new))
+
+
+def unpack(image: Image, folder: str) -> Image:
+    """The same image with its system as a tree, which a folder gets, and without a seal."""
+    _lay_out(image, folder)
+    return image._replace(path=folder, packed="")
+
+
+def _lay_out(image: Image, folder: str) -> str:
+    """Copy the system of an image into a folder; returns where it is."""
+    tree = f"{folder}/{_image.ROOT}"
+    if not image.packed:
+        _copy.copy(image.root, tree)
+        return tree
+    _copy.make_top(tree)
+    _pack.unpack(image.archive, _image.ROOT, folder)
+    if os.path.islink(tree):
+        raise JailError(
+            f"Cannot unpack the image {image.path}: its root is a link.",
+            "Remove it, and find out what the host that it came from has packed.",
+        )
+    return tree
 
 
 def new_marker(

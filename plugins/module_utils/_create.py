@@ -27,18 +27,13 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _overlay,
     _procs,
     _proof,
+    _receive,
     _recipe,
     _rootfs,
 )
-from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import (
-    ENGINES,
-    Engine,
-    Recipe,
-)
-from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
-    JailError,
-    Refused,
-)
+from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import Engine, Recipe
+from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError, Refused
+from ansible_collections.jaulas.chroot.plugins.module_utils._image import Image
 from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 
@@ -46,24 +41,6 @@ _BINFMT = "/proc/sys/fs/binfmt_misc"
 _SCRIPTS = "/usr/share/debootstrap/scripts"
 #: Where the engines look for keys when no keyring is named.
 _KEYRINGS = ("/usr/share/keyrings/*.gpg", "/etc/apt/trusted.gpg.d/*")
-
-
-def choose_engine(name: str, made: Recipe) -> Engine:
-    """Take the engine asked for, or the fastest that the host has and that can."""
-    names = list(ENGINES) if name == "auto" else [name]
-    obstacles = []
-    for candidate in names:
-        engine = ENGINES[candidate]
-        if _engine.find(candidate) is None:
-            obstacles.append(f"{candidate} is not installed")
-        elif engine.cannot(made):
-            obstacles.append(f"{candidate} is of no use: {engine.cannot(made)}")
-        else:
-            return engine
-    raise JailError(
-        f"Cannot bootstrap {made.suite}: {'; '.join(obstacles)}.",
-        "Install debootstrap on the host (the role jail_host does), or change the options.",
-    )
 
 
 def _check_host(path: str, made: Recipe, engine: Engine) -> None:
@@ -229,6 +206,13 @@ def _keep(
     )
 
 
+def _below(image: Image | None, making: _build.MakeImage) -> list[Operation]:
+    """What it takes until an overlay can lie on an image."""
+    if image is None:
+        return [making]
+    return [_build.Unpack(image)] if image.packed else []
+
+
 def _make(
     path: str,
     made: Recipe,
@@ -237,7 +221,7 @@ def _make(
     replace: bool,
 ) -> Plan:
     """Plan a jail that is not there yet, or not as declared: a copy of an image, or a bootstrap."""
-    engine = choose_engine(str(params["engine"]), made)
+    engine = _engine.choose(str(params["engine"]), made)
     _check_host(path, made, engine)
     request = _finish.archive_request(made)
     max_age = float(params["image_max_age"])
@@ -252,6 +236,9 @@ def _make(
             max_age,
             lambda address: _archive.release_digest(address, made.http_proxy),
         )
+    if keeping and not image and params["image_from"]:
+        making = _receive.Make(path, keeping.inputs, declared, request, on_overlay)
+        return _receive.plan_for(making, params, lambda: _result(path))
     if request:
         fields = image.marker.release if image else _archive.fetch_release(request)
         _archive.judge(request, fields)
@@ -264,9 +251,8 @@ def _make(
     images = [image] if image else []
     operations: list[Operation] = [ClearLeftover(name) for name in _overlay.leftovers(path)]
     if on_overlay and keeping:
-        if not image:
-            making = _build.MakeImage(path, made, engine, declared, keeping, images)
-            operations.append(making)
+        bootstrap = _build.MakeImage(path, made, engine, declared, keeping, images)
+        operations += _below(image, bootstrap)
         operations.append(_overlay.MakeOverlay(path, images, declared, replace))
         operations.append(_overlay.WriteLine(path, fstab, keep=True))
     elif image:
@@ -276,10 +262,7 @@ def _make(
             _build.Bootstrap(path, made, engine, declared, warnings, replace, keeping)
         )
     if keeping:
-        present = [other for other in _images.listed(keeping.store) if other != image]
-        # One more is there afterwards: the one that is used, or the new one.
-        spare = _images.superfluous(present, max(0, int(params["image_keep"]) - 1))
-        operations += [_images.DropImage(other) for other in spare]
+        operations += _images.drops(keeping.store, image, int(params["image_keep"]))
     after = _jail.state(path, declared)
     # Which image fstab will name is known beforehand only if it is there already.
     observe = _observer(path, fstab, on_overlay and image is not None)

@@ -22,7 +22,11 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _streams,
     _trees,
 )
-from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import Engine, Recipe
+from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import (
+    ENGINES,
+    Engine,
+    Recipe,
+)
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
@@ -46,6 +50,24 @@ exit "$status"
 def find(name: str) -> str | None:
     """Find an engine's program on the host."""
     return shutil.which(name, path=ENV["PATH"])
+
+
+def choose(name: str, made: Recipe) -> Engine:
+    """Take the engine asked for, or the fastest that the host has and that can."""
+    names = list(ENGINES) if name == "auto" else [name]
+    obstacles = []
+    for candidate in names:
+        engine = ENGINES[candidate]
+        if find(candidate) is None:
+            obstacles.append(f"{candidate} is not installed")
+        elif engine.cannot(made):
+            obstacles.append(f"{candidate} is of no use: {engine.cannot(made)}")
+        else:
+            return engine
+    raise JailError(
+        f"Cannot bootstrap {made.suite}: {'; '.join(obstacles)}.",
+        "Install debootstrap on the host (the role jail_host does), or change the options.",
+    )
 
 
 def version(name: str) -> str:

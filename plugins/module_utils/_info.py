@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _dpkg,
     _fstab,
+    _image,
     _images,
     _jail,
     _marker,
@@ -146,5 +147,5 @@ def plan(paths: Iterable[str], roots: Iterable[str]) -> Plan:
     found = dict.fromkeys(map(os.path.realpath, [*paths, *search(roots)]))
     sight = look(found)
     stores = {_images.STORE: None, **{_images.store_for(path, sight.table): None for path in found}}
-    images = [_images.describe(image) for store in stores for image in _images.listed(store)]
+    images = [_image.describe(image) for store in stores for image in _images.listed(store)]
     return Plan(result={"jails": [describe(path, sight) for path in found], "images": images})

@@ -15,8 +15,6 @@ def work(call: Call) -> Answer:
     params = call.params
 
     def plan() -> Plan:
-        if params["state"] == "wanted":
-            return _receive.look(params["paths"])
         if params["state"] == "received":
             return _receive.receive(params)
         return _offer.offer(params) if params["state"] == "offered" else _offer.withdraw()

@@ -13,6 +13,23 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _fsta
 from ansible_collections.jaulas.chroot.plugins.module_utils._operations import WriteHostFile
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import is_inside
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Shared
+from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
+
+
+def line_of(wanted: Wanted, point: str, restrictions: frozenset[str]) -> _fstab.Entry:
+    """The line that makes a mount at the next boot, at a path of the host.
+
+    Where flags are declared, those that the source lends are spelled out as well: older
+    versions of mount(8) drop them when they apply the declared ones.
+    """
+    options = wanted.options
+    words = list(wanted.opts)
+    if options.flags:
+        words += sorted(restrictions - options.flags)
+    if options.propagation not in words:
+        words.append(options.propagation)
+    words += [word for word in ("nofail", _fstab.MARK) if word not in words]
+    return _fstab.Entry(wanted.src, point, wanted.fstype, tuple(words))
 
 
 class WriteLines(Shared):

@@ -22,7 +22,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     Refused,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._jobs import Job
-from ansible_collections.jaulas.chroot.plugins.module_utils._mount_lines import WriteLines
+from ansible_collections.jaulas.chroot.plugins.module_utils._mount_lines import WriteLines, line_of
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
 from ansible_collections.jaulas.chroot.plugins.module_utils._mounts import (
     Goal,
@@ -182,7 +182,7 @@ class Survey:
         mounting: list[Operation] = []
         if state != "present":
             mounting = _mounts.plan(jail, self.table, goals, _seen(jail, present))
-        entries = [goal.wanted.entry(goal.point, goal.restrictions) for goal in goals]
+        entries = [line_of(goal.wanted, goal.point, goal.restrictions) for goal in goals]
         writes = state != "unmounted" and self.writing.add(jail, entries)
         writing: list[Operation] = [self.writing] if writes else []
         # What could not be mounted must not be tried at every boot; what is on its way out must

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import os
-import re
+import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _archive,
+    _image,
     _images,
     _overlay,
     _pack,
@@ -22,20 +23,21 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _trees,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
-from ansible_collections.jaulas.chroot.plugins.module_utils._images import Image
+from ansible_collections.jaulas.chroot.plugins.module_utils._image import Image
+from ansible_collections.jaulas.chroot.plugins.module_utils._partial import partial
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 #: Where images lie packed while they are offered.
 OFFERED = "/var/lib/jaulas.chroot/offered"
-#: The name of a packed image.
-FILE = re.compile(rf"[0-9a-f]{{64}}\.tar\.({'|'.join(_pack.ENDS)})")
 #: What of an image travels: not which jails the other host has made of it.
-PARTS = ("image.json", "root")
+_PARTS = (_image.DESCRIPTION, _image.ROOT)
 
 
 def _packed() -> list[str]:
-    return sorted(filter(FILE.fullmatch, os.listdir(OFFERED))) if os.path.isdir(OFFERED) else []
+    return (
+        sorted(filter(_pack.FILE.fullmatch, os.listdir(OFFERED))) if os.path.isdir(OFFERED) else []
+    )
 
 
 def _state(names: Iterable[str]) -> State:
@@ -67,8 +69,20 @@ class Pack(Record):
             os.unlink(new)
         # The end of the name tells how to compress.
         with _images.using(self.image, f"packing {self.image.path}"):
-            _pack.pack(self.image.path, PARTS, new, self.file)
+            if not self.image.packed:
+                _pack.pack(self.image.path, _PARTS, new, self.file)
+            elif _pack.end(self.image.packed) == _pack.end(self.file):
+                shutil.copyfile(self.image.archive, new)
+            else:
+                self._pack_again(new)
         os.rename(new, self.file)
+
+    def _pack_again(self, new: str) -> None:
+        """Pack in another way what came packed from another host."""
+        with partial(self.file) as folder:
+            for name in _PARTS:
+                _pack.unpack(self.image.archive, name, folder)
+            _pack.pack(folder, _PARTS, new, self.file)
 
 
 class Serve(Record):
@@ -94,19 +108,26 @@ def _image_of(path: str, max_age: float) -> Image | None:
     for image in _images.listed(_images.store_for(path, _procs.mount_table())):
         fits = image.inputs["parameters"] == kind
         if fits and _images.is_fresh(image, max_age, _archive.release_digest):
-            return image if _images.is_intact(image) else None
+            return image if _image.is_intact(image) else None
     return None
+
+
+def _file_of(image: Image, compression: str) -> str:
+    """Where an image is packed; one that is packed already stays so, unless told otherwise."""
+    as_it_is = image.packed and compression == "auto"
+    end = _pack.end(image.packed) if as_it_is else _pack.choose(compression)
+    return f"{OFFERED}/{os.path.basename(image.path)}.tar.{end}"
 
 
 def offer(params: Mapping[str, Any]) -> Plan:
     """Plan that the images of some jails are packed and served."""
-    end, port = _pack.choose(params["compression"]), params["port"]
+    port = params["port"]
     seen = {
         path: _image_of(_rootfs.real_parent(path), params["image_max_age"])
         for path in params["paths"]
     }
     found = {
-        path: Pack(image, f"{OFFERED}/{os.path.basename(image.path)}.tar.{end}")
+        path: Pack(image, _file_of(image, params["compression"]))
         for path, image in seen.items()
         if image
     }

@@ -24,6 +24,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _files,
     _fstab,
     _identity,
+    _image,
     _images,
     _jail,
     _kernel,
@@ -31,7 +32,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _proof,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Busy, JailError, Refused
-from ansible_collections.jaulas.chroot.plugins.module_utils._images import Image
+from ansible_collections.jaulas.chroot.plugins.module_utils._image import Image
 from ansible_collections.jaulas.chroot.plugins.module_utils._marker import Marker
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
 from ansible_collections.jaulas.chroot.plugins.module_utils._operations import listed
@@ -56,7 +57,7 @@ class Overlay(Record):
 
 def storage(path: str) -> str:
     """Where the storage of a jail lies."""
-    return f"{path}{_images.OVERLAY}"
+    return f"{path}{_image.OVERLAY}"
 
 
 def leftovers(path: str) -> list[str]:
@@ -67,7 +68,7 @@ def leftovers(path: str) -> list[str]:
 def owner(storage_path: str) -> str | None:
     """The jail whose storage a folder is, or None if it is none."""
     there = os.path.lexists(f"{storage_path}/{_DESCRIPTION}")
-    path = storage_path.removesuffix(_images.OVERLAY)
+    path = storage_path.removesuffix(_image.OVERLAY)
     return path if there and path != storage_path else None
 
 

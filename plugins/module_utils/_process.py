@@ -233,9 +233,11 @@ def _adopt_first(task: _Task) -> int:
 
 def _first_process(task: _Task) -> NoReturn:
     with _never_runs_on(task.words):
-        # The handlers that Python sets would be ours otherwise.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        # The caller's handlers would be ours otherwise. Without any, only SIGKILL and SIGSTOP reach
+        # a first process: nothing that a terminal signals, as it hangs up or by a key.
+        for number in range(1, signal.NSIG):
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, task.mask)
         # A descriptor of a host's folder would be a way out of the jail: the program sees ours
         # in /proc, and has its own from us.
@@ -247,8 +249,6 @@ def _first_process(task: _Task) -> NoReturn:
         if not told or select.select([task.alive], [], [], 0)[0]:
             os._exit(1)
         os.close(task.alive)
-        # What a terminal that hangs up signals to all of its session is for the caller.
-        os.setsid()
         _unshare(_NAMESPACES, task)
         # What happens to mounts on the host may be seen here, never the other way round.
         _kernel.set_propagation("/", "rslave")

@@ -6,11 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _fstab,
-    _options,
-    _paths,
-)
+from ansible_collections.jaulas.chroot.plugins.module_utils import _options, _paths
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -28,21 +24,6 @@ class Wanted(Record):
     @property
     def options(self) -> _options.Options:
         return _options.parse(self.opts)
-
-    def entry(self, point: str, restrictions: frozenset[str]) -> _fstab.Entry:
-        """The line that makes this mount at the next boot, at a path of the host.
-
-        Where flags are declared, those that the source lends are spelled out as well: older
-        versions of mount(8) drop them when they apply the declared ones.
-        """
-        options = self.options
-        words = list(self.opts)
-        if options.flags:
-            words += sorted(restrictions - options.flags)
-        if options.propagation not in words:
-            words.append(options.propagation)
-        words += [word for word in ("nofail", _fstab.MARK) if word not in words]
-        return _fstab.Entry(self.src, point, self.fstype, tuple(words))
 
 
 def _bind(path: str) -> Wanted:

@@ -30,6 +30,8 @@ else:
                 setattr(cls, name, property(itemgetter(place)))
 
         def __new__(cls, *values, **named):
+            if not named and len(values) == len(cls._fields):
+                return tuple.__new__(cls, values)
             rest = cls._fields[len(values) :]
             given = {**cls._defaults, **named}
             fit = len(values) <= len(cls._fields) and named.keys() <= set(rest) <= given.keys()

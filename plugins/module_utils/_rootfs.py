@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import stat
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _arch, _dpkg
+from ansible_collections.jaulas.chroot.plugins.module_utils import _arch
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     JailError,
     Refused,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
+from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ansible_collections.jaulas.chroot.plugins.module_utils import _dpkg
 
 #: Who finds a plain file of this name at the root of a folder has a jail of ours before him.
 MARKER = ".jail.json"
@@ -75,6 +79,9 @@ def read_text(root: Root, path: str, limit: int = _TEXT_LIMIT) -> str:
 
 def packages(root: Root) -> list[_dpkg.Package]:
     """Read what dpkg knows, from outside."""
+    # Hardly a session needs it, and all of them would wait until it is loaded.
+    from ansible_collections.jaulas.chroot.plugins.module_utils import _dpkg  # noqa: PLC0415
+
     return _dpkg.parse(read_text(root, _STATUS, _STATUS_LIMIT))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils._argspec import (
+    IMAGES,
     JAIL,
     PROFILES,
     one_or_many,
@@ -113,7 +114,15 @@ SPECS: dict[str, dict[str, Any]] = {
             "kill": {"type": "bool", "default": False},
             "http_proxy": {"type": "str"},
             "deb_cache": {"type": "bool", "default": True},
-        }
+        },
+        image_from={
+            "type": "dict",
+            "options": {
+                "host": {"type": "str", "required": True},
+                "port": {"type": "int", "required": True},
+                "images": {**IMAGES, "required": True},
+            },
+        },
     ),
     "jail_files": one_or_many(
         {
@@ -140,22 +149,11 @@ SPECS: dict[str, dict[str, Any]] = {
         "argument_spec": {
             "state": {
                 "type": "str",
-                "choices": ["wanted", "offered", "received", "withdrawn"],
+                "choices": ["offered", "received", "withdrawn"],
                 "required": True,
             },
             "paths": {"type": "list", "elements": "path"},
-            "images": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "name": {"type": "str", "required": True},
-                    "file": {"type": "str", "required": True},
-                    "url_path": {"type": "str", "required": True},
-                    "sha256": {"type": "str", "required": True},
-                    "size": {"type": "int", "required": True},
-                },
-            },
+            "images": IMAGES,
             "from": {"type": "str"},
             "port": {"type": "int", "default": 0},
             "folder": {"type": "path"},
@@ -164,7 +162,6 @@ SPECS: dict[str, dict[str, Any]] = {
             "timeout": {"type": "int", "default": 600},
         },
         "required_if": [
-            ("state", "wanted", ["paths"]),
             ("state", "offered", ["paths"]),
             ("state", "received", ["images"]),
             ("state", "received", ["from", "folder"], True),

@@ -141,6 +141,38 @@ options:
       - With O(storage=overlay) images are used in any case.
     type: bool
     default: true
+  image_from:
+    description:
+      - Another host that offers images, by M(jaulas.chroot.jail_image). A jail that is not there,
+        and that no image of this host fits, is then made of what is offered for it, or left for
+        another run; it is not bootstrapped.
+      - What is received is verified as by M(jaulas.chroot.jail_image), and kept. With
+        O(storage=overlay) it is received only.
+    type: dict
+    suboptions:
+      host:
+        description:
+          - Its name or address, as this host reaches it.
+        type: str
+        required: true
+      port:
+        description:
+          - The port that was returned there.
+        type: int
+        required: true
+      images:
+        description:
+          - The images that were returned there, or some of them.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          path: {description: [The folder of the jail.], type: path, required: true}
+          name: {description: [The name of the image.], type: str, required: true}
+          file: {description: [The packed image on the other host.], type: str, required: true}
+          url_path: {description: [Where it is served.], type: str, required: true}
+          sha256: {description: [Its SHA-256.], type: str, required: true}
+          size: {description: [Its size in bytes.], type: int, required: true}
   image_max_age:
     description:
       - Seconds for which an image may be used without asking the archive for its Release file.
@@ -307,6 +339,11 @@ drift:
   type: list
   elements: str
   sample: ['suite: "bookworm" -> "trixie"']
+unreached:
+  description: The images that could not be reached, by their names, and why. Their jails are left.
+  returned: with O(image_from), when it is asked
+  type: dict
+  sample: {}
 jail:
   description: What the jail was made from.
   returned: when there is a jail

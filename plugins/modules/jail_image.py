@@ -25,7 +25,6 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(wanted) changes nothing, and tells which of O(paths) have no jail yet.
       - V(offered) packs the images of the jails at O(paths) and serves them to whoever knows
         where. Only what is packed can be had, from a process without any rights, at an address
         that holds 128 bits of chance. It ends when it is not asked for O(timeout) seconds.
@@ -33,12 +32,11 @@ options:
         is complete or where the host has the image.
       - V(withdrawn) ends what serves them, and deletes what was packed.
     type: str
-    choices: [wanted, offered, received, withdrawn]
+    choices: [offered, received, withdrawn]
     required: true
   paths:
     description:
-      - Folders of jails on this host.
-      - Required with O(state=wanted) and O(state=offered).
+      - With O(state=offered), folders of jails on this host. Required then.
     type: list
     elements: path
   images:
@@ -161,12 +159,6 @@ reasons:
   type: list
   elements: str
   sample: [/srv/jails/trixie is complete]
-wanted:
-  description: The paths that have no jail yet.
-  returned: with O(state=wanted)
-  type: list
-  elements: str
-  sample: [/srv/jails/trixie]
 port:
   description: The port on which images are served.
   returned: with O(state=offered), unless in check mode or where there is nothing to offer

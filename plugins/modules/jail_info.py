@@ -197,6 +197,9 @@ images:
     seeded:
       description: Whether it came from another host.
       type: bool
+    packed:
+      description: Whether it is one packed file, as it came, that is unpacked for each jail.
+      type: bool
     overlays:
       description: The jails whose storage is an overlay of it.
       type: list

@@ -142,3 +142,8 @@ class Way:
                 words = output.split(sign, 1)[1].splitlines()
                 return words[0].decode("utf-8", "replace").strip() if words else ""
         return None
+
+
+# Whoever loads this needs it, and Ansible loads actions before it starts its workers: once, then,
+# and not for every task.
+library()

@@ -20,6 +20,7 @@ import argparse
 import ctypes
 import os
 import signal
+import socketserver
 import sys
 import threading
 from http import HTTPStatus
@@ -108,6 +109,10 @@ class Server(ThreadingHTTPServer):
         self.asked: list[str] = []
         super().__init__(*args)
 
+    def server_bind(self) -> None:
+        # As every server's: that of HTTP would ask the DNS for a name that nobody needs.
+        socketserver.TCPServer.server_bind(self)
+
     def handle_error(self, request: object, client_address: object) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
@@ -139,7 +144,7 @@ def main() -> None:
     at = (options.address, options.port)
     server = Server(at, lambda *args: Handler(*args, directory=directory))
     server.verbose = options.verbose
-    url = f"http://{options.address}:{server.server_port}"
+    url = f"http://{options.address}:{server.server_address[1]}"
     print(url, flush=True)
     if options.url_file:
         # Whoever waits for this file must never see half of it.

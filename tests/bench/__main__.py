@@ -13,7 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from . import bootstrap, connection, fleet, mounts, provision, sessions
+from . import bootstrap, connection, fleet, mounts, provision, seed, sessions
 from .measure import Failed, Found, Measured, run, say
 from .world import World, facts
 
@@ -24,6 +24,7 @@ SUBJECTS = {
     "provision": provision.measure,
     "connection": connection.measure,
     "fleet": fleet.measure,
+    "seed": seed.measure,
 }
 PEERS = ("debootstrap", "mmdebstrap", "schroot", "systemd-container", "arch-install-scripts")
 

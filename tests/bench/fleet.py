@@ -45,18 +45,19 @@ seconds; what makes jails is run once.
 
 
 class Fleet:
-    """Some hosts, and Ansible with an inventory of them."""
+    """Some hosts, and Ansible with an inventory of them; `more` are variables of all."""
 
-    def __init__(self, world: World, hosts: int) -> None:
+    def __init__(self, world: World, hosts: int, **more: str) -> None:
         self.world = world
         self.names = [f"h{number}" for number in range(1, hosts + 1)]
-        variables = {"jails": [{"name": "trixie", "suite": "trixie"}]}
+        variables = {"jails": [{"name": "trixie", "suite": "trixie"}], **more}
         group = {"hosts": {name: {} for name in self.names}, "vars": variables}
         self.inventory = world.write("hosts.json", {"hosts": group})
-        # A connection to a host of the same name that is no more would be used again.
         self.sockets = world.new("cp")
 
     def up(self) -> None:
+        # A connection to a host of the same name that is no more would be used again.
+        self.sockets = self.world.new("cp")
         archive = Path(os.environ["JAULAS_CACHE"], "archive")
         hosts = [f"{name}={IMAGE}" for name in self.names]
         run(PYTHON, HOSTS / "hosts.py", "up", "--archive", archive, *hosts)
@@ -82,13 +83,18 @@ class Fleet:
         self.ansible("ansible", f"--forks={forks}", "hosts", *argv)
 
 
+def prepare(world: World) -> None:
+    """Have the system of the hosts at hand."""
+    say("making the system of the hosts, unless it is there")
+    Fleet(world, 1).ansible("ansible-playbook", HOSTS / "create.yml")
+    Fleet.down()
+
+
 def measure(world: World, runs: int) -> Measured:
     measured = Measured()
     try:
-        say("making the system of the hosts, unless it is there")
+        prepare(world)
         ten = Fleet(world, 10)
-        Fleet(world, 1).ansible("ansible-playbook", HOSTS / "create.yml")
-        ten.down()
         for _turn in range(runs):
             timed(measured, UP, ten.up)
             ten.down()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-#: Seconds, by the way that took them; turn by turn.
+#: Seconds, by the way that took them, or of its own unit; turn by turn.
 Samples = dict[str, list[float]]
 
 
@@ -60,9 +60,9 @@ class Measured:
     samples: Samples = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, seconds: float) -> None:
-        self.samples.setdefault(name, []).append(seconds)
-        say(f"{name}: {seconds:.4f} s")
+    def add(self, name: str, value: float, unit: str = "s") -> None:
+        self.samples.setdefault(name, []).append(value)
+        say(f"{name}: {value:.4f} {unit}")
 
     def fail(self, name: str, error: Failed) -> None:
         """Give a way up: what it took in other turns is no figure."""
@@ -98,6 +98,7 @@ class Row:
     work: str
     ours: str
     others: tuple[Against, ...]
+    unit: str = "s"
 
 
 class Found(TypedDict):

@@ -43,7 +43,7 @@ def draw(subjects: Mapping[str, tuple[Sequence[Row], Samples]], place: Path) -> 
         high = [max(item) - middle for middle, item in zip(middles, taken.values())]
         colours = [OURS if way == row.ours else THEIRS for way in taken]
         bars = axis.barh(list(taken), middles, xerr=[low, high], color=colours)
-        axis.bar_label(bars, [f" {middle:.3g} s" for middle in middles], fontsize=8)
+        axis.bar_label(bars, [f" {middle:.3g} {row.unit}" for middle in middles], fontsize=8)
         axis.invert_yaxis()
         axis.margins(x=0.15)
         axis.set_title(row.work, fontsize=9, loc="left")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import bootstrap, connection, fleet, mounts, plot, provision, sessions
+from . import bootstrap, connection, fleet, mounts, plot, provision, seed, sessions
 from .measure import Against, Found, Row, Samples
 
 #: In the order of the tables.
@@ -22,19 +22,21 @@ SUBJECTS = {
     "sessions": ("A command in a jail", sessions.ROWS),
     "provision": ("The playbook provision", provision.ROWS),
     "connection": ("Plays in a jail", connection.ROWS),
+    "seed": ("Ten hosts", seed.ROWS),
 }
 
 INTRO = """\
 # The same work by this collection and by its peers
 
 `scripts/bench` writes this page from `results.json`, which holds every sample. All ways to do a
-piece of work are gone in turn, one after the other, on one machine; figures are medians. A ratio
-compares our way with another pair by pair, turn by turn; its median is given. `<= 0.95` is the most
-that we want to take of that peer's time, `+0.005 s` the most that we want to add to it.
+piece of work are gone in turn, one after the other, on one machine; figures are medians, in seconds
+where nothing else is said. A ratio compares our way with another pair by pair, turn by turn; its
+median is given. `<= 0.95` is the most that we want to take of that peer's time, `+0.005 s` the most
+that we want to add to it.
 """
 
 HEAD = """\
-| work | way | median, s | min to max | ours to this | wanted | reached |
+| work | way | median | min to max | ours to this | wanted | reached |
 |---|---|---|---|---|---|---|
 """
 

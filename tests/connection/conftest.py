@@ -62,6 +62,11 @@ VARIANTS = [
 ]
 
 
+def must(*that: str) -> dict[str, Any]:
+    """A task that sees that something is so."""
+    return {"ansible.builtin.assert": {"that": list(that)}}
+
+
 class Controller:
     """The machine as Ansible's controller: inventories, plays, and what they said."""
 

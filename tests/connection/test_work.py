@@ -14,17 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, USER, VARIANTS, Controller, Sshd, Variant
+from conftest import USER, VARIANTS, Controller, Sshd, Variant, must
 from fault_tools import eventually
 
 Sessions = Callable[[], list[int]]
 ROOT_BY_SSH = Variant("ssh", True, "root")
 USER_BY_SSH = Variant("ssh", False, USER)
 NAMES = ("plain", "two words", 'it\'s "quoted"', "汉语", "-dash", "$(touch x);&", "tab\there")
-
-
-def must(*that: str) -> dict[str, Any]:
-    return {"ansible.builtin.assert": {"that": list(that)}}
 
 
 #: Each connection with and without pipelining, each as either user.
@@ -129,26 +125,6 @@ def test_a_big_file(controller: Controller, jail: Path, place: Path) -> None:
         subprocess.run(["cmp", big, other], check=True)
 
 
-def test_a_password_and_a_host_on_the_way(controller: Controller, base: Path, sshd: Sshd) -> None:
-    """What core's ssh does before there is a connection is left to it."""
-    way = controller.ways[USER]
-    there = f"127.0.0.1:{sshd.port}"
-    jump = f"ssh {way['ansible_ssh_common_args']} -i {sshd.key} -W {there} ssh://{USER}@{there}"
-    for changes in (
-        {"ansible_ssh_private_key_file": "/dev/null", "ansible_password": PASSWORD},
-        # A name that nobody knows: only the host on the way leads there.
-        {"ansible_ssh_extra_args": f"-o ProxyCommand='{jump}'", "ansible_host": "far.invalid"},
-        {"ansible_ssh_args": "-o ControlMaster=no", "ansible_ssh_retries": 2},
-    ):
-        tasks: list[dict[str, Any]] = [
-            {"ansible.builtin.copy": {"content": "x", "dest": "/srv/x"}, "check_mode": True},
-            {"ansible.builtin.command": "id -un", "register": "me"},
-            must("me.stdout == 'root'"),
-        ]
-        said = controller.play(tasks, USER_BY_SSH, base, vars=changes)
-        assert PASSWORD not in said
-
-
 def test_options_are_read_for_every_item(
     controller: Controller, base: Path, base_i386: Path
 ) -> None:
@@ -248,23 +224,6 @@ def test_what_stands_in_the_way(
     ):
         said = controller.refused(ping, variant, base, vars={name: value})
         assert words in said
-
-
-def test_a_login_that_cannot_become_root(controller: Controller, base: Path) -> None:
-    rights = Path("/etc/sudoers.d/jaulas-probe")
-    text = rights.read_text()
-    ping = [{"ansible.builtin.ping": {}}]
-    none = {"ansible_jail_escalation": "none"}
-    said = controller.refused(ping, USER_BY_SSH, base, vars=none)
-    assert f"Cannot enter {base}: the login is not root on the host" in said
-    rights.write_text("")
-    try:
-        said = controller.refused(ping, USER_BY_SSH, base)
-        assert f"Cannot enter {base}: the login is not root on the host" in said
-        assert "ansible_jail_escalation" in said
-    finally:
-        rights.write_text(text)
-    controller.play(ping, USER_BY_SSH, base, vars={"ansible_jail_escalation": "sudo"})
 
 
 def test_profile_and_services(controller: Controller, jail: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from fault_runs import Host
 from fault_tools import bootstrap, digest, eventually, leftovers
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _images, _recipe
+from ansible_collections.jaulas.chroot.plugins.module_utils import _image, _recipe
 from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import ENGINES
 
 STORE = Path("/var/lib/jaulas.chroot/images")
@@ -94,9 +94,9 @@ def test_a_copy_is_not_its_twin(host: Host, place: Path) -> None:
     for key in ("rsa", "ed25519"):
         (root / f"etc/ssh/ssh_host_{key}_key").write_text("the original's")
         (root / f"etc/ssh/ssh_host_{key}_key.pub").write_text("the original's")
-    image = _images.read(str(STORE / name))
+    image = _image.read(str(STORE / name))
     assert image
-    _images.seal(image)
+    _image.seal(image)
     keys = {"the original's"}
     for name, storage in (("copy", "directory"), ("overlay", "overlay")):
         changes = {"path": str(place / name), "storage": storage, "fstab": str(place / "fstab")}

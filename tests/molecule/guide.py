@@ -16,11 +16,17 @@ FILE = re.compile(
 )
 
 
+#: What the guide says that it stays below.
+LINES = 40
+
+
 def main(guide: str, folder: str, words: str, instead: str) -> None:
     """Write each file, with some words replaced; a guide without files is a mistake."""
     files = FILE.findall(Path(guide).read_text(encoding="utf-8"))
     if not files:
         sys.exit(f"{guide} shows no file")
+    if sum(text.count("\n") for _name, text in files) >= LINES:
+        sys.exit(f"{guide} shows {LINES} lines or more, which it denies")
     for name, text in files:
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)

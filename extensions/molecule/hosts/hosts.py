@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,6 +96,15 @@ def end(name: str) -> None:
     (STATE / f"{name}.pid").unlink(missing_ok=True)
 
 
+def end_shared(socket: Path) -> None:
+    """End a connection of ssh that waits for Ansible to use it again: a minute, hosts or not."""
+    argv = ["ssh", "-o", f"ControlPath={socket}", "-O", "check", "any"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False).stderr
+    if found := re.search(r"pid=(\d+)", said):
+        kill(int(found[1]))
+        eventually(lambda: not Path(f"/proc/{found[1]}/exe").exists(), f"end of {argv}")
+
+
 def kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -157,6 +167,8 @@ def down(_options: argparse.Namespace) -> None:
     with ThreadPoolExecutor(8) as pool:
         names = {path.stem for path in STATE.glob("*.pid")} | set(network.names())
         list(pool.map(end, names))
+    for path in machine.SHARED.glob("*"):
+        end_shared(path)
     if machine.remove() | network.remove():
         print("removed")
 
@@ -171,6 +183,14 @@ def lose(options: argparse.Namespace) -> None:
         network.cut(host.name)
     else:
         end(host.name)
+
+
+def look_for_strays(_options: argparse.Namespace) -> None:
+    """Fail if a host tried to reach anything but the hosts, the archive and itself."""
+    found = {name: network.strays_of(name) for name in network.names()}
+    told = [f"{name}: {what}" for name, what in sorted(found.items()) if what]
+    if told or not found:
+        sys.exit("\n".join(told) or "There is no host")
 
 
 def main() -> int:
@@ -195,6 +215,8 @@ def main() -> int:
     )
     command.add_argument("--patience", type=int, default=600, help="seconds to wait for it")
     command.set_defaults(function=lose)
+    command = commands.add_parser("strays", help="fail if a host tried to reach anything else")
+    command.set_defaults(function=look_for_strays)
     if sys.argv[1:2] == ["supervise"]:
         return run_again(sys.argv[3:])
     options = parser.parse_args()

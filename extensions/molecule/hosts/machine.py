@@ -17,6 +17,8 @@ import network
 
 #: All that hosts have, in memory. Tests look at a host's files from outside by way of it.
 STATE = Path("/run/jaulas-hosts")
+#: The sockets of ssh's shared connections, as the inventory names it.
+SHARED = STATE / "ssh"
 
 BOOT = Path(__file__).with_name("boot")
 SHUTDOWN = Path(__file__).with_name("shutdown")

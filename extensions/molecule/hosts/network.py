@@ -11,6 +11,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+import strays
+
 PREFIX = "198.18.88"
 NETWORK = f"{PREFIX}.0/24"
 GATEWAY = f"{PREFIX}.1"
@@ -45,9 +47,14 @@ def names() -> list[str]:
     return [item["name"][len(MARK) :] for item in found if item["name"].startswith(MARK)]
 
 
+def has_bridge() -> bool:
+    # Not by /sys, which may be that of another network than the one that we are in.
+    return BRIDGE in [name for _number, name in socket.if_nameindex()]
+
+
 def prepare() -> None:
     """Make the bridge; tries at an address that no host has end on this machine."""
-    if Path("/sys/class/net", BRIDGE).exists():
+    if has_bridge():
         return
     ip(
         lines=[
@@ -88,10 +95,17 @@ def processes(name: str) -> list[int]:
     return [int(pid) for pid in ip("netns", "pids", MARK + name).split()]
 
 
+def strays_of(name: str) -> dict[str, int]:
+    """What a host has sent to where nobody is, since it has its network."""
+    argv = ["nsenter", f"--net={space(name)}", "cat", *strays.FILES]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
+    return strays.strays(done.stdout)
+
+
 def remove() -> bool:
     """Take all of it away. True if there was something."""
     found = [f"netns delete {MARK}{name}" for name in names()]
-    if Path("/sys/class/net", BRIDGE).exists():
+    if has_bridge():
         found.append(f"link delete {BRIDGE}")
     if ip("route", "show", "type", "unreachable", NETWORK):
         found.append(f"route delete unreachable {NETWORK} metric 9999")

@@ -72,7 +72,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("debootstrap_jail", {"path": "JAIL/none", "state": "absent"}),
     ("debootstrap_jail", {"path": "/", "suite": "trixie"}),
     ("jail_packages", {"path": "JAIL", "name": ["hello"]}),
-    ("jail_image", {"state": "wanted", "paths": ["JAIL/none"]}),
+    ("jail_image", {"state": "received", "images": [], "folder": "JAIL"}),
     ("chroot_exec", {"path": "JAIL", "argv": ["/bin/none"], "env": {"A": "b"}}),
     ("chroot_exec", {"path": "JAIL", "cmd": "none", "creates": "/etc/pass*"}),
 ]

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -197,11 +196,25 @@ def test_signals_reach_the_program() -> None:
     assert blocked.split() == [b"SigBlk:", b"0" * 16]
 
 
-def test_a_hangup_is_the_callers() -> None:
-    def prepare() -> None:
-        assert os.getsid(0) == os.getpid() == os.getpgrp() == 1
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP])
+def test_what_a_terminal_signals_is_for_the_caller(
+    number: signal.Signals, tmp_path: Path, mark: str
+) -> None:
+    go, heard, told = tmp_path / "go", tmp_path / "heard", tmp_path / "told"
 
-    assert sh("exit 3", prepare).rc == 3
+    def work() -> None:
+        os.setsid()
+        signal.signal(number, lambda _number, _frame: heard.write_text(f"{os.getpid()}\n"))
+        script = f"until [ -e {go} ]; do sleep 0.05; done; exit 3"
+        told.write_text(str(sh(f"exec sh -c '{script}' {mark}").rc))
+
+    caller = fork(work)
+    assert until(lambda: bool(running(mark)))
+    os.killpg(caller, number)
+    assert until(heard.exists)
+    go.touch()
+    os.waitpid(caller, 0)
+    assert (heard.read_text(), told.read_text()) == (f"{caller}\n", "3")
 
 
 def test_the_first_process_holds_nothing_of_the_host(tmp_path: Path) -> None:
@@ -247,41 +260,6 @@ def test_what_lasts_ends_with_a_caller_that_is_killed(mark: str) -> None:
     assert until(lambda: bool(running(mark)))
     end(caller)
     assert until(lambda: not running(mark))
-
-
-#: Who is root in a jail finds the end of the first process's pipe in /proc.
-FORGE = "for fd in /proc/1/fd/*; do case $(readlink $fd) in pipe*) {} >$fd;; esac; done 2>/dev/null"
-
-
-@pytest.mark.parametrize(
-    "report", ["status\\t0\\n", "goes_on\\tyes\\n", "status\\tx\\tmsg\\n", "\\n"]
-)
-def test_a_forged_report_gains_no_time(report: str, mark: str) -> None:
-    forge = FORGE.format(f"printf '{report}'")
-    started = time.monotonic()
-    script = f"{forge}; exec sh -c 'sleep 1000; :' {mark}"
-    outcome = sh(script, own_proc, attached=True, timeout=0.5)
-    assert outcome.timed_out
-    assert time.monotonic() - started < 10
-    assert running(mark) == []
-
-
-def test_a_forged_report_makes_nothing_last(mark: str) -> None:
-    forge = FORGE.format("printf 'goes_on\\tyes\\n'")
-    sh(f"sh -c 'sleep 1000; :' {mark} & {forge}", own_proc)
-    assert running(mark) == []
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-
-
-@pytest.mark.parametrize("line", ["x", "x\\n"])
-def test_a_report_without_end_takes_no_room(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: list[bytes] = []
-    word = _process._first_word
-    monkeypatch.setattr(_process, "_first_word", lambda said: kept.append(said) or word(said))
-    flood = f"yes '{line}' | head -c 20000000"
-    sh(FORGE.format(f"printf '{line}'; {flood}"), own_proc)
-    assert 0 < len(kept[0]) <= 2 << 20
 
 
 def test_a_user_namespace_without_pids_of_its_own() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _profiles
-from ansible_collections.jaulas.chroot.plugins.module_utils._fstab import MARK, Entry
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
 
 
@@ -46,41 +45,3 @@ def test_no_profile_shares_mounts_with_the_host(profile: str) -> None:
 def test_devpts_is_one_that_every_user_can_use() -> None:
     (pts,) = [item for item in _profiles.PROFILES["isolated"] if item.dest == "/dev/pts"]
     assert {"gid=5", "mode=620", "ptmxmode=666"} <= set(pts.options.data)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "restrictions", "options"),
-    [
-        (Wanted("/proc", "/proc"), (), ("bind", "private", "nofail", MARK)),
-        (Wanted("/proc", "/proc"), ("nosuid",), ("bind", "private", "nofail", MARK)),
-        (
-            Wanted("/a", "/b", "none", ("bind", "ro")),
-            ("ro", "nosuid", "nodev"),
-            ("bind", "ro", "nodev", "nosuid", "private", "nofail", MARK),
-        ),
-        (
-            Wanted("/a", "/b", "none", ("bind", "slave", "nofail", MARK)),
-            (),
-            ("bind", "slave", "nofail", MARK),
-        ),
-        (
-            Wanted("tmpfs", "/b", "tmpfs", ("mode=755",)),
-            (),
-            ("mode=755", "private", "nofail", MARK),
-        ),
-    ],
-)
-def test_the_line_of_fstab(
-    wanted: Wanted, restrictions: tuple[str, ...], options: tuple[str, ...]
-) -> None:
-    entry = wanted.entry("/srv/j/x", frozenset(restrictions))
-    assert entry == Entry(wanted.src, "/srv/j/x", wanted.fstype, options)
-    assert entry.is_ours
-
-
-def test_a_line_restricts_as_the_live_mount_does() -> None:
-    """After a reboot the mount made from fstab must not differ from what was mounted."""
-    wanted = Wanted("/a", "/b", "none", ("bind", "ro"))
-    live = wanted.options.restrictions(("nosuid", "nodev"))
-    again = Wanted("/a", "/b", "none", wanted.entry("/j/b", live).options)
-    assert again.options.restrictions(()) == live

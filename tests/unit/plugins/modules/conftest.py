@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,8 +26,10 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _engine,
     _images,
     _kernel,
+    _offer,
+    _serve,
 )
-from ansible_collections.jaulas.chroot.plugins.modules import debootstrap_jail
+from ansible_collections.jaulas.chroot.plugins.modules import debootstrap_jail, jail_image
 
 Result = dict[str, Any]
 Run = Callable[..., Result]
@@ -51,6 +53,30 @@ for word in "$@"; do
     if [ -z "$suite" ]; then suite=$word; elif [ -z "$target" ]; then target=$word; fi
 done
 {script}
+"""
+#: Of all that tar could lose: modes, owners, times, links, devices, attributes and odd names.
+ODD = """
+chmod 4755 "$target/bin/sh"
+ln "$target/bin/sh" "$target/bin/hard"
+ln -s /etc/passwd "$target/absolute"
+ln -s ../../nowhere "$target/etc/relative"
+mknod "$target/null" c 1 3
+mkfifo "$target/pipe"
+mkdir "$target/closed"; chmod 0 "$target/closed"; chown 1234:5678 "$target/closed"
+printf x > "$target/a b$(printf '\\n\\377')"
+touch -d @1000000000 "$target/etc/old"
+head -c 1000000 /dev/urandom > "$target/etc/large"
+python3 -c "import os, sys; os.setxattr(sys.argv[1], 'user.x', b'y')" "$target/etc/old"
+mkdir "$target/listed"
+python3 - "$target/listed" <<'PYTHON'
+import os, struct, sys
+# One user more may write, here and in what is made here.
+ids = ((1, 7, -1), (2, 7, 1234), (4, 5, -1), (16, 7, -1), (32, 5, -1))
+text = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *one) for one in ids)
+os.makedirs(f"{sys.argv[1]}/plain")
+for kind in ("access", "default"):
+    os.setxattr(sys.argv[1], f"system.posix_acl_{kind}", text)
+PYTHON
 """
 #: The programs of the jail that tests enter.
 PROGRAMS = ("sh", "cat", "env", "id", "sleep", "ls", "uname", "mkdir", "touch")
@@ -189,3 +215,59 @@ def made(engine: Install, make: Call, spot: Path) -> Path:
     assert make()["changed"]
     (spot / "old").write_text("")
     return spot
+
+
+@pytest.fixture
+def image(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    """Call the module; whatever serves at the end of the test is ended."""
+    offered = tmp_path / "offer/offered"
+    monkeypatch.setattr(_offer, "OFFERED", str(offered))
+
+    def call(state: str, **options: object) -> Result:
+        return run(jail_image, state=state, **options)
+
+    yield call
+    if offered.exists():
+        _serve.stop(str(offered))
+
+
+@pytest.fixture
+def seed(engine: Install, make: Call, spot: Path, image: Call) -> Callable[..., Result]:
+    """A host with a jail and its image, which it offers."""
+    engine(script=f"{WHOLE}{ODD}")
+    assert make(image_max_age=3600)["changed"]
+
+    def offer(*paths: Path, **options: object) -> Result:
+        return image("offered", paths=[str(path) for path in paths or [spot]], **options)
+
+    return offer
+
+
+@pytest.fixture
+def receive(
+    image: Call, spot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Become the other host, where the jail lies elsewhere, and receive what was offered."""
+
+    def call(offer: Result, **options: Any) -> Result:
+        monkeypatch.setattr(_images, "STORE", str(tmp_path / "other/store"))
+        sent = {
+            key: options.pop(key) for key in ("name", "file", "sha256", "size") if key in options
+        }
+        images = [{**item, "path": str(spot.with_name("k")), **sent} for item in offer["images"]]
+        if "folder" not in options:
+            options = {"from": "127.0.0.1", "port": offer.get("port", 0), **options}
+        return image("received", images=images, **options)
+
+    return call
+
+
+@pytest.fixture
+def other(run: Run, spot: Path) -> Call:
+    """Make one more jail, beside the first."""
+
+    def call(name: str, **options: object) -> Result:
+        chosen = {"suite": "trixie", "engine": "debootstrap", "image_max_age": 3600, **options}
+        return run(debootstrap_jail, path=str(spot.with_name(name)), **chosen)
+
+    return call
