@@ -17,15 +17,36 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _images,
     _procs,
 )
+from ansible_collections.jaulas.chroot.plugins.modules import jail_info
 from ansible_collections.jaulas.chroot.tests.unit.plugins.modules.between_hosts import (
     kept,
     nobody_listens,
     system,
     tree,
 )
-from ansible_collections.jaulas.chroot.tests.unit.plugins.modules.conftest import (
-    Call,
-)
+from ansible_collections.jaulas.chroot.tests.unit.plugins.modules.conftest import Call, Run
+
+
+def test_what_came_packed_and_was_changed(
+    seed: Call, receive: Call, other: Call, run: Run, tmp_path: Path
+) -> None:
+    offer = seed()
+    receive(offer)
+
+    def told() -> list[bool]:
+        (image,) = run(jail_info, paths=[str(tmp_path / "jails/j")])["images"]
+        return [image[key] for key in ("seeded", "packed", "intact")]
+
+    assert told() == [True, True, True]
+    place = tmp_path / "other/store" / offer["images"][0]["name"]
+    (packed,) = (place / "packed").iterdir()
+    with open(packed, "ab") as handle:
+        handle.write(b"x")
+    assert told() == [True, True, False]
+    assert other("k")["actions"][0].startswith("bootstrap ")
+    # What was bootstrapped is an image of this host's own, and takes its place.
+    assert told() == [False, False, True]
+    assert sorted(os.listdir(place)) == ["image.json", "jails", "root"]
 
 
 def test_where_files_share_their_blocks(
