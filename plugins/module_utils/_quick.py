@@ -32,8 +32,11 @@ def _log(call: Call) -> None:
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Read a call from stdin, do it, write a sign when it begins and the answer behind it."""
-    (sign,) = arguments
+    """Read a call from stdin, do it, write a sign when it begins and the answer behind it.
+
+    arguments are the sign, and a name for whoever looks through the host's processes.
+    """
+    sign = arguments[0]
     asked = json.load(sys.stdin)
     call = Call(asked["name"], asked["params"], asked["check_mode"], asked["diff"])
     package = __name__.rpartition(".")[0]

@@ -121,9 +121,12 @@ class Way:
         request = (self.sign, jail, profile, services, may_last, command)
         return self._line(finder(self.sign, "_enter"), *request)
 
-    def serve(self) -> str:
-        """A command line that does a module's work on the host; the call is fed to it."""
-        return self._line(finder(self.sign, "_quick"), self.sign)
+    def serve(self, module: str) -> str:
+        """A command line that does a module's work on the host; the call is fed to it.
+
+        Who looks through the host's processes finds it by the name that Ansible gives to modules.
+        """
+        return self._line(finder(self.sign, "_quick"), self.sign, f"AnsiballZ_{module}.py")
 
     def install(self) -> tuple[str, bytes]:
         """A command line that puts the library on a host, and what to feed it."""

@@ -110,7 +110,7 @@ class QuickAction(ActionBase):
         except TypeError:
             # Something of Ansible's own, which it knows how to send.
             return None
-        line = f"{self._compute_environment_string()} {way.serve()}".strip()
+        line = f"{self._compute_environment_string()} {way.serve(self.module)}".strip()
         done = self._low_level_execute_command(line, in_data=data)
         said = way.said(done["stderr"].encode())
         if said == "missing":

@@ -144,6 +144,7 @@ class OnHost:
         params = ArgumentSpecValidator(spec).validate(args).validated_parameters
         call = {"name": module, "params": params, "check_mode": False, "diff": False, "log": False}
         self.data = json.dumps(call).encode()
+        self.module = module
         self.way = Way("none", PYTHON, "sign-of-a-benchmark")
 
     def run(self) -> Json:
@@ -152,7 +153,10 @@ class OnHost:
         if not Path(_library.FOLDER, library()).exists():
             subprocess.run(["/bin/sh", "-c", install], input=files, check=True)
         done = subprocess.run(
-            ["/bin/sh", "-c", self.way.serve()], input=self.data, capture_output=True, check=False
+            ["/bin/sh", "-c", self.way.serve(self.module)],
+            input=self.data,
+            capture_output=True,
+            check=False,
         )
         said = done.stdout.decode().partition(f"{self.way.sign}\n")[2]
         try:

@@ -64,13 +64,14 @@ class Run:
     def victims(self, kind: str, engine: str = "") -> list[int]:
         """The processes of a kind: the module, the engine, or Ansible's own (parents first)."""
         found = self.members()
-        script = f"AnsiballZ_{self.module}.py"
         if kind == "ansible":
             return [item.pid for item in found if item.runs("ansible")]
-        name = engine if kind == "engine" else script
-        pids = [item.pid for item in found if item.runs(name) and "sh" not in item.words[0][-4:]]
         if kind == "engine":
-            pids = [item.pid for item in found if item.runs(name)]
+            pids = [item.pid for item in found if item.runs(engine)]
+        else:
+            # Its forks are called the same; the shell that becomes it is no longer there.
+            script = f"AnsiballZ_{self.module}.py"
+            pids = [item.pid for item in found if script in item.words and not item.runs("sh")]
         return pids[:1]
 
     def kill(self, kind: str, engine: str = "") -> None:
