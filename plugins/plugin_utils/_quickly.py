@@ -30,6 +30,8 @@ _RULES = (
     "required_if",
     "required_by",
 )
+#: What a shell adds to the number of the signal that has killed a program.
+_MOST_EXIT = 128
 
 
 def _invocation(params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -118,17 +120,16 @@ class QuickAction(ActionBase):
             self._low_level_execute_command(install, in_data=files)
             done = self._low_level_execute_command(line, in_data=data)
         _before, sign, answer = done["stdout"].partition(f"{way.sign}\n")
-        if not sign:
+        # Whoever was killed is not started again.
+        if not sign and 0 <= done["rc"] <= _MOST_EXIT:
             return None
         try:
             return dict(json.loads(answer))
         except ValueError:
-            words = (done["stderr"] or done["stdout"]).strip()
-            return {
-                "failed": True,
-                "msg": f"Cannot tell how {self.module} ended on the host: {words}",
-                "rc": done["rc"],
-            }
+            rc, words = done["rc"], (done["stderr"] or done["stdout"]).strip()
+            told = f"(exit {rc}) and said: {words or 'nothing'}"
+            msg = f"Cannot tell what {self.module} has done: it ended on the host {told}"
+            return {"failed": True, "msg": msg, "rc": rc}
 
     def _host_python(self, task_vars: dict[str, Any]) -> str:
         """The Python that is set for the host, or `auto`."""
