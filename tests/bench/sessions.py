@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from .measure import Against, Failed, Measured, Row, Way, run
-from .world import OnHost, World
+from .world import PYTHON, OnHost, World
 
 #: A session is over too soon to be timed alone, and a task's time scatters.
 TIMES = 20
@@ -38,6 +38,20 @@ ROWS = [
         (Against(COMMAND, ratio=1.05), Against(RAW)),
     ),
 ]
+
+LOOP = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.jaulas.chroot.plugins.module_utils import _session
+wanted, times = _session.Session(jail=sys.argv[2], argv=["true"]), int(sys.argv[3])
+_session.run(wanted)
+start = time.monotonic()
+for _time in range(times):
+    outcome = _session.run(wanted)
+    if outcome.rc:
+        sys.exit(f"true ended with {outcome.rc}: {outcome.stderr!r}")
+print((time.monotonic() - start) / times)
+"""
 
 SCHROOT = """\
 [bench-directory]
@@ -70,7 +84,7 @@ def measure(world: World, runs: int) -> Measured:
         "schroot, directory": ("schroot", "-c", "bench-directory", "-d", "/", "--", "true"),
         "schroot, overlay": ("schroot", "-c", "bench-overlay", "-d", "/", "--", "true"),
     }
-    ways = [Way(SESSION, partial(each, session(jail)))]
+    ways = [Way(SESSION, partial(session, jail))]
     ways += [Way(name, partial(each, partial(run, *argv))) for name, argv in commands.items()]
     measured = Measured()
     measured.take(ways, runs)
@@ -91,19 +105,11 @@ def each(work: Callable[[], object]) -> float:
     return (time.monotonic() - start) / TIMES
 
 
-def session(jail: Path) -> Callable[[], None]:
-    """A session as a module has one: in a process that runs already."""
-    # Only where the collection can be imported, which it cannot for the report.
-    from ansible_collections.jaulas.chroot.plugins.module_utils import _session  # noqa: PLC0415
-
-    wanted = _session.Session(jail=str(jail), argv=["true"])
-
-    def enter() -> None:
-        outcome = _session.run(wanted)
-        if outcome.rc:
-            raise Failed(f"true ended with {outcome.rc}: {outcome.stderr!r}")
-
-    return enter
+def session(jail: Path) -> float:
+    """Seconds of a session in a process that runs already, and has loaded nothing else."""
+    # Above the folder of all collections.
+    root = Path(__file__).parents[5]
+    return float(run(PYTHON, "-I", "-S", "-c", LOOP, root, jail, str(TIMES)))
 
 
 def tasks(world: World, jail: Path, measured: Measured) -> None:

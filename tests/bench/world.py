@@ -20,12 +20,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-from ansible_collections.jaulas.chroot.plugins.module_utils import _library
-from ansible_collections.jaulas.chroot.plugins.module_utils._specs import SPECS
-from ansible_collections.jaulas.chroot.plugins.plugin_utils._entry import Way, library
-
 from .measure import Failed, Samples, run
 
 PYTHON = "/usr/bin/python3"
@@ -140,6 +134,18 @@ class OnHost:
     """A call of a module as it reaches a host: what Ansible runs there, and what it feeds to it."""
 
     def __init__(self, module: str, **args: Any) -> None:
+        # Only where Ansible is, which is not where the report is written.
+        from ansible.module_utils.common.arg_spec import (  # noqa: PLC0415
+            ArgumentSpecValidator,
+        )
+
+        from ansible_collections.jaulas.chroot.plugins.module_utils._specs import (  # noqa: PLC0415
+            SPECS,
+        )
+        from ansible_collections.jaulas.chroot.plugins.plugin_utils._entry import (  # noqa: PLC0415
+            Way,
+        )
+
         spec = SPECS[module]["argument_spec"]
         params = ArgumentSpecValidator(spec).validate(args).validated_parameters
         call = {"name": module, "params": params, "check_mode": False, "diff": False, "log": False}
@@ -147,17 +153,19 @@ class OnHost:
         self.module = module
         self.way = Way("none", PYTHON, "sign-of-a-benchmark")
 
+    def _ask(self) -> subprocess.CompletedProcess[bytes]:
+        line = self.way.serve(self.module)
+        return subprocess.run(
+            ["/bin/sh", "-c", line], input=self.data, capture_output=True, check=False
+        )
+
     def run(self) -> Json:
         """Do it; what the module returned."""
-        install, files = self.way.install()
-        if not Path(_library.FOLDER, library()).exists():
+        done = self._ask()
+        if self.way.said(done.stderr) == "missing":
+            install, files = self.way.install()
             subprocess.run(["/bin/sh", "-c", install], input=files, check=True)
-        done = subprocess.run(
-            ["/bin/sh", "-c", self.way.serve(self.module)],
-            input=self.data,
-            capture_output=True,
-            check=False,
-        )
+            done = self._ask()
         said = done.stdout.decode().partition(f"{self.way.sign}\n")[2]
         try:
             result: Json = json.loads(said)
