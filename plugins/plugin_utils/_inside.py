@@ -120,9 +120,12 @@ class Inside(ConnectionBase):
     ) -> tuple[int, bytes, bytes]:
         """Run a command in the jail."""
         parcel = self._parcel
-        if parcel is None or in_data or sudoable:
+        if parcel is None or in_data or (sudoable and self.become):
             self._deliver()
             return self._enter(cmd, in_data, sudoable)
+        if self._makes_executable(cmd):
+            self._parcel = parcel._replace(command=f"{parcel.command} && {cmd}")
+            return 0, b"", b""
         self._parcel = None
         # A word of its own: the jail gets to read this one.
         lost = secrets.token_hex(8)
@@ -228,11 +231,20 @@ class Inside(ConnectionBase):
         folder = (self._shell.tmpdir or "").rstrip("/")
         return bool(folder) and path.startswith(f"{folder}/")
 
+    def _makes_executable(self, cmd: str) -> bool:
+        """Tell whether a command only lets the task's own temporary files be executed."""
+        if "chmod u+x " not in cmd:
+            return False
+        words = shlex.split(shlex.split(cmd)[-1])
+        if words[-3:] == ["&&", "sleep", "0"]:
+            del words[-3:]
+        return words[:2] == ["chmod", "u+x"] and all(map(self._is_temporary, words[2:]))
+
     def put_file(self, in_path: str, out_path: str) -> None:
         """Write a file of the controller's to a path in the jail.
 
         A small one for the task's own temporary folder is nothing to anybody but a command that
-        comes later, and so it travels with that.
+        comes later, and so it travels with that, and with it that it may be executed.
         """
         display.vvv(f"PUT {in_path} TO {out_path}", host=self._play_context.remote_addr)
         if not os.path.exists(in_path):

@@ -89,10 +89,18 @@ def test_it_travels_with_a_command(jail: Jail, source: Path, name: str) -> None:
     assert jail.entries == 1
 
 
+def as_another(jail: Jail) -> Jail:
+    """The same where a task's command is for another user of the jail."""
+    jail.become = object()
+    return jail
+
+
 @pytest.mark.parametrize(
     ("then", "entries"),
     [
-        (lambda jail, _path: jail.exec_command("true", sudoable=True), 2),
+        (lambda jail, _path: jail.exec_command("true", sudoable=True), 1),
+        (lambda jail, _path: as_another(jail).exec_command("true", sudoable=True), 2),
+        (lambda jail, _path: as_another(jail).exec_command("true", sudoable=False), 1),
         (lambda jail, _path: jail.exec_command("cat", in_data=b"data", sudoable=False), 2),
         (lambda jail, path: jail.fetch_file(str(path), f"{path}.back"), 1),
         (lambda jail, path: jail.put_file(str(path), f"{path.parent}/elsewhere"), 2),
@@ -100,7 +108,17 @@ def test_it_travels_with_a_command(jail: Jail, source: Path, name: str) -> None:
         (lambda jail, _path: jail.close(), 1),
         (lambda jail, _path: jail.reset(), 1),
     ],
-    ids=["become", "data", "fetch", "put", "put and wait", "close", "reset"],
+    ids=[
+        "module",
+        "become",
+        "become for others",
+        "data",
+        "fetch",
+        "put",
+        "put and wait",
+        "close",
+        "reset",
+    ],
 )
 def test_whatever_comes_next_finds_it(jail: Jail, source: Path, then: Any, entries: int) -> None:
     target = source.parent / "tmp/target"
@@ -108,6 +126,43 @@ def test_whatever_comes_next_finds_it(jail: Jail, source: Path, then: Any, entri
     then(jail, source)
     assert target.read_bytes() == source.read_bytes()
     assert jail.entries == entries
+
+
+def quoted(path: Path | str) -> str:
+    return _inside.shlex.quote(str(path))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("end", ["", " && sleep 0"])
+def test_that_it_may_be_executed_travels_along(
+    jail: Jail, source: Path, name: str, end: str
+) -> None:
+    source.write_text("#!/bin/sh\necho ran; exit 7\n")
+    folder, target = jail._shell.tmpdir, source.parent / "tmp" / name
+    jail.put_file(str(source), str(target))
+    inner = f"chmod u+x {quoted(folder)} {quoted(target)}{end}"
+    assert jail.exec_command(f"/bin/sh -c {quoted(inner)}", sudoable=False) == (0, b"", b"")
+    assert jail.entries == 0
+    assert jail.exec_command(quoted(target)) == (7, b"ran\n", b"")
+    assert jail.entries == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "chmod u+x {tmp}/a {folder}/elsewhere",
+        "chmod u+x {tmp}/a; touch {folder}/elsewhere",
+        "chmod u+x {tmp}/a && touch {folder}/elsewhere",
+        "chmod u+rwx {tmp}/a",
+    ],
+)
+def test_other_commands_wait_for_nothing(jail: Jail, source: Path, command: str) -> None:
+    target = source.parent / "tmp/a"
+    jail.put_file(str(source), str(target))
+    line = command.format(tmp=source.parent / "tmp", folder=source.parent)
+    jail.exec_command(f"/bin/sh -c {quoted(line)}", sudoable=False)
+    assert target.exists()
+    assert jail.entries == 1
 
 
 @pytest.mark.parametrize("size", [0, 1, _inside._PARCEL, _inside._PARCEL + 1])
