@@ -22,8 +22,8 @@ FIRST, TASK, DEBS = (
     "debootstrap_jail, warm cache",
 )
 TAR = "tar -xf"
-#: Where a next jail is made, and what it may take of debootstrap's time.
-PLACES = {"same file system": 0.03, "overlay": 0.01, "btrfs": 0.01, "xfs": 0.01}
+#: Where a next jail is made, and what it may take of debootstrap's time, if that is set.
+PLACES = {"same file system": 0.03, "overlay": 0.01, "btrfs": 0.01, "xfs": None}
 #: Whether the archive is asked for its Release file first.
 ASKED = {"": {}, ", archive not asked": {"image_max_age": 86400}}
 

@@ -189,7 +189,8 @@ def remove() -> bool:
             run("umount", "--recursive", str(folder / "root"))
     if STATE.is_mount():
         run("umount", str(STATE))
-    STATE.rmdir()
+    # Ansible makes the folder of its connections anew, hosts or not.
+    shutil.rmtree(STATE)
     return True
 
 
