@@ -9,7 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _btrfs, _process, _streams
+from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _btrfs,
+    _ext4,
+    _process,
+    _streams,
+)
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 
 _ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
@@ -18,7 +23,7 @@ _ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 def make_top(path: str) -> None:
     """Make the folder that a tree is to grow in: a subvolume where there are such things."""
     if not _btrfs.make(path):
-        os.mkdir(path)
+        _ext4.make(path)
     os.chmod(path, 0o755)
 
 

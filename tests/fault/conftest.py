@@ -116,15 +116,15 @@ def canary(place: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def disk(place: Path) -> Iterator[Callable[[str], Path]]:
-    """Makes a small ext4 with the features named, in a file."""
+def disk(place: Path) -> Iterator[Callable[..., Path]]:
+    """Makes a file system in a file: its kind, its size in MiB, more for mkfs."""
     image, folder = place / "image", place / "disk"
 
-    def make(features: str) -> Path:
+    def make(kind: str, size: int, *options: str) -> Path:
         folder.mkdir()
         with open(image, "wb") as handle:
-            handle.truncate(64 << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-O", features, "-N", "32768", image], check=True)
+            handle.truncate(size << 20)
+        subprocess.run([f"mkfs.{kind}", "-q", *options, image], check=True)
         subprocess.run(["mount", "-o", "loop", image, folder], check=True)
         return folder
 

@@ -28,6 +28,12 @@ MS_PRIVATE_REC = (1 << 18) | 0x4000
 PR_SET_CHILD_SUBREAPER = 36
 PAUSE = 0.05
 PATIENCE = 60.0
+#: What a bootstrap is known by, or leaves to be made anew: logs, caches, lists, names, the marker.
+OWN = re.compile(
+    r"/(\.jail\.json|debootstrap|var/log/.*|var/cache/(apt|ldconfig|debconf)/.*|var/lib/apt/lists/.*"
+    r"|var/lib/dpkg/[a-z]+-old|etc/(machine-id|hostname|resolv\.conf)|.*\.pyc|.*/99mmdebstrap"
+    r"|etc/(passwd|group|shadow|gshadow)-?|etc/apt/trusted\.gpg\.d/jaulas-.*|\.)"
+)
 
 
 def eventually(
@@ -126,6 +132,12 @@ def digest(folder: Path) -> dict[str, str]:
                 what += hashlib.sha256(Path(path).read_bytes()).hexdigest()
             found[path] = what
     return found
+
+
+def comparable(tree: Path) -> dict[str, str]:
+    """What is in a tree, but for what every bootstrap has of its own."""
+    found = {name[len(str(tree)) :]: what for name, what in digest(tree).items()}
+    return {name: what for name, what in found.items() if not OWN.fullmatch(name)}
 
 
 def leftovers(path: Path) -> list[str]:

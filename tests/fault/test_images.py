@@ -7,31 +7,18 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 from fault_runs import Host
-from fault_tools import bootstrap, digest, eventually, leftovers
+from fault_tools import bootstrap, comparable, eventually, leftovers
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _image, _recipe
 from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import ENGINES
 
 STORE = Path("/var/lib/jaulas.chroot/images")
-#: What a bootstrap is known by, or leaves to be made anew: logs, caches, lists, names, the marker.
-OWN = re.compile(
-    r"/(\.jail\.json|debootstrap|var/log/.*|var/cache/(apt|ldconfig|debconf)/.*|var/lib/apt/lists/.*"
-    r"|var/lib/dpkg/[a-z]+-old|etc/(machine-id|hostname|resolv\.conf)|.*\.pyc|.*/99mmdebstrap"
-    r"|etc/(passwd|group|shadow|gshadow)-?|etc/apt/trusted\.gpg\.d/jaulas-.*|\.)"
-)
-
-
-def comparable(tree: Path) -> dict[str, str]:
-    """What is in a tree, but for what every bootstrap has of its own."""
-    found = {name[len(str(tree)) :]: what for name, what in digest(tree).items()}
-    return {name: what for name, what in found.items() if not OWN.fullmatch(name)}
 
 
 def links(tree: Path) -> set[frozenset[str]]:

@@ -158,10 +158,10 @@ def files_in(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("left", [19999, 10000, 10])
-def test_killed_removal(host: Host, disk: Callable[[str], Path], left: int) -> None:
+def test_killed_removal(host: Host, disk: Callable[..., Path], left: int) -> None:
     # Without an index, a folder lists its names in the order in which they were made: the worst
     # for what marks a leftover as ours, which is made first.
-    path = disk("^dir_index") / "jail"
+    path = disk("ext4", 64, "-N", "32768", "-O", "^dir_index") / "jail"
     before = mount_table()
     deep_and_wide(path)
     run = host.start("debootstrap_jail", path=str(path), state="absent")

@@ -117,8 +117,8 @@ def test_a_deep_tree(host: Host, canary: Path, sham: Callable[[], Path]) -> None
 
 
 @pytest.mark.parametrize("features", ["dir_index", "^dir_index"])
-def test_an_immutable_file(host: Host, disk: Callable[[str], Path], features: str) -> None:
-    path = disk(features) / "jail"
+def test_an_immutable_file(host: Host, disk: Callable[..., Path], features: str) -> None:
+    path = disk("ext4", 64, "-O", features) / "jail"
     (path / "srv").mkdir(parents=True)
     (path / ".jail.json").write_text(json.dumps(marker()))
     (path / "srv/kept").write_text("kept\n")
