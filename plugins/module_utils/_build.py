@@ -145,24 +145,25 @@ def keep_image(
 
 
 class Clone(Record):
-    """Make a jail as a copy of an image."""
+    """Make a jail as a copy of the last of some images."""
 
     path: str
-    image: Image
+    images: list[Image]
     parameters: dict[str, object]
     replace: bool = False
 
     def describe(self) -> str:
         deed = "replace" if self.replace else "make"
-        return f"{deed} {self.path} from the image {os.path.basename(self.image.path)[:12]}"
+        return f"{deed} {self.path} from a base image"
 
     def apply(self) -> None:
+        image = self.images[-1]
         with making(self.path) as folder:
-            with _images.using(self.image, f"copying {self.image.path}"):
-                tree = _lay_out(self.image, folder)
+            with _images.using(image, f"copying {image.path}"):
+                tree = _lay_out(image, folder)
             with Root(tree) as root:
                 keys = _identity.has_host_keys(root)
-            _identity.settle(tree, keys, lambda: own(tree, self.image, self.parameters))
+            _identity.settle(tree, keys, lambda: own(tree, image, self.parameters))
             publish(tree, self.path, self.replace)
 
 

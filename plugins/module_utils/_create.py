@@ -13,7 +13,6 @@ from glob import glob
 from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _arch,
     _archive,
     _build,
     _deb_proxy,
@@ -24,6 +23,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _images,
     _jail,
     _marker,
+    _obstacles,
     _overlay,
     _procs,
     _proof,
@@ -37,55 +37,10 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._image import Image
 from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 
-_BINFMT = "/proc/sys/fs/binfmt_misc"
-_SCRIPTS = "/usr/share/debootstrap/scripts"
 #: Where the engines look for keys when no keyring is named.
 _KEYRINGS = ("/usr/share/keyrings/*.gpg", "/etc/apt/trusted.gpg.d/*")
-
-
-def _check_host(path: str, made: Recipe, engine: Engine) -> None:
-    """Find out beforehand what would stop the engine after minutes."""
-    what = f"Cannot bootstrap {path}:"
-    if made.keyring and not os.path.isfile(made.keyring):
-        raise JailError(
-            f"{what} the keyring {made.keyring} is missing on the host.",
-            "Copy it there first; the archive cannot be verified without it.",
-        )
-    if engine.name == "debootstrap":
-        script = made.script or made.suite
-        if not os.path.exists(os.path.join(_SCRIPTS, script)):
-            raise JailError(
-                f"{what} debootstrap has no script for {script}.",
-                "Check the spelling, or name a suite like it in `script`.",
-            )
-    obstacle = _arch.obstacle(made.arch, os.uname().machine, _handlers())
-    if obstacle:
-        raise JailError(
-            f"{what} {obstacle}.",
-            "Install qemu-user-static (or enable its handler) on the host.",
-        )
-    folder = os.path.dirname(path)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    flags = os.statvfs(folder).f_flag
-    for flag, name in (
-        (os.ST_NOEXEC, "noexec"),
-        (os.ST_NODEV, "nodev"),
-        (os.ST_RDONLY, "ro"),
-    ):
-        if flags & flag:
-            raise JailError(
-                f"{what} the file system at {folder} is mounted {name}.",
-                "Remount it without that option, or choose another folder.",
-            )
-
-
-def _handlers() -> list[_arch.Handler]:
-    try:
-        names = sorted(set(os.listdir(_BINFMT)) - {"register", "status"})
-    except OSError:
-        return []
-    return [_arch.parse_handler(_files.read_text(f"{_BINFMT}/{name}")) for name in names]
+#: What images the jails before one in the same call would leave for it, in check mode.
+Foreseen = list[tuple[str, dict[str, Any]]]
 
 
 def _digest(*paths: str) -> str:
@@ -98,11 +53,7 @@ def _digest(*paths: str) -> str:
 
 def _inputs(made: Recipe, engine: Engine, declared: Mapping[str, object]) -> dict[str, Any]:
     """All that decides what a bootstrap makes, but for the archive's own state."""
-    script = made.script or made.suite
-    if engine.name != "debootstrap":
-        script = ""
-    elif not os.path.isabs(script):
-        script = f"{_SCRIPTS}/{script}"
+    script = _obstacles.script(made) if engine.name == "debootstrap" else ""
     keys = [made.keyring] if made.keyring else [name for at in _KEYRINGS for name in glob(at)]
     return {
         "parameters": _images.kind_of(declared),
@@ -140,8 +91,8 @@ def _observer(path: str, fstab: str, overlay: bool) -> Callable[[], State]:
     return observe
 
 
-def plan(path: str, params: Mapping[str, Any]) -> Plan:
-    """Plan a jail's presence."""
+def plan(path: str, params: Mapping[str, Any], foreseen: Foreseen | None = None) -> Plan:
+    """Plan a jail's presence; in check mode, foreseen is known, and gets what the jail leaves."""
     made = _recipe.recipe(params)
     kind, marker = _jail.inspect(path)
     if kind == "foreign":
@@ -170,7 +121,7 @@ def plan(path: str, params: Mapping[str, Any]) -> Plan:
         )
     if marker:
         _proof.prove_unused(path, "replace", kill=False, overlay=overlay is not None)
-    return _make(path, made, params, declared, replace=marker is not None)
+    return _make(path, made, params, declared, replace=marker is not None, foreseen=foreseen)
 
 
 def _keep(
@@ -213,30 +164,64 @@ def _below(image: Image | None, making: _build.MakeImage) -> list[Operation]:
     return [_build.Unpack(image)] if image.packed else []
 
 
+def _keeping(
+    path: str,
+    made: Recipe,
+    engine: Engine,
+    declared: dict[str, object],
+    params: Mapping[str, Any],
+) -> _build.Keeping | None:
+    """Where the image of a jail is kept and by what it is found, unless none is of use."""
+    if params["storage"] != "overlay" and not (params["image"] and params["image_keep"]):
+        return None
+    store = _images.store_for(path, _procs.mount_table())
+    inputs = _inputs(made, engine, declared)
+    return _build.Keeping(store, inputs, float(params["image_max_age"]))
+
+
+def _find(keeping: _build.Keeping, made: Recipe) -> Image | None:
+    """An image that may be used: the archive is asked what it says now."""
+
+    def release(address: str) -> str | None:
+        return _archive.release_digest(address, made.http_proxy)
+
+    return _images.find(keeping.store, keeping.inputs, keeping.max_age, release)
+
+
+def _is_foreseen(keeping: _build.Keeping, foreseen: Foreseen | None, keep: int) -> bool:
+    """Tell whether a jail before this one would leave its image; if not, this one will."""
+    if foreseen is None:
+        return False
+    kind = (keeping.store, keeping.inputs)
+    there = kind in foreseen
+    # The longest unused go first.
+    foreseen[:] = [*(other for other in foreseen if other != kind), kind][-max(keep, 1) :]
+    return there
+
+
 def _make(
     path: str,
     made: Recipe,
     params: Mapping[str, Any],
     declared: dict[str, object],
+    *,
     replace: bool,
+    foreseen: Foreseen | None,
 ) -> Plan:
     """Plan a jail that is not there yet, or not as declared: a copy of an image, or a bootstrap."""
     engine = _engine.choose(str(params["engine"]), made)
-    _check_host(path, made, engine)
+    _obstacles.check(path, made, engine)
     request = _finish.archive_request(made)
-    max_age = float(params["image_max_age"])
     on_overlay, fstab = params["storage"] == "overlay", str(params["fstab"])
-    keeping, image = None, None
-    if on_overlay or (params["image"] and params["image_keep"]):
-        store = _images.store_for(path, _procs.mount_table())
-        keeping = _build.Keeping(store, _inputs(made, engine, declared), max_age)
-        image = _images.find(
-            store,
-            keeping.inputs,
-            max_age,
-            lambda address: _archive.release_digest(address, made.http_proxy),
-        )
-    if keeping and not image and params["image_from"]:
+    keeping = _keeping(path, made, engine, declared, params)
+    image = _find(keeping, made) if keeping else None
+    is_foreseen = (
+        keeping is not None
+        and image is None
+        and _is_foreseen(keeping, foreseen, int(params["image_keep"]))
+    )
+    is_copy = image is not None or is_foreseen
+    if keeping and not is_copy and params["image_from"]:
         making = _receive.Make(path, keeping.inputs, declared, request, on_overlay)
         return _receive.plan_for(making, params, lambda: _result(path))
     if request:
@@ -245,23 +230,24 @@ def _make(
     warnings: list[str] = []
     if not made.check_gpg:
         warnings.append(f"{path} is bootstrapped from an archive that is not verified")
-    obstacle = _debs.obstacle() if not image and _deb_proxy.is_of_use(made) else None
+    obstacle = _debs.obstacle() if not is_copy and _deb_proxy.is_of_use(made) else None
     if obstacle:
         warnings.append(f"Packages are not kept for other jails: {obstacle}")
     images = [image] if image else []
     operations: list[Operation] = [ClearLeftover(name) for name in _overlay.leftovers(path)]
     if on_overlay and keeping:
-        bootstrap = _build.MakeImage(path, made, engine, declared, keeping, images)
-        operations += _below(image, bootstrap)
+        if not is_foreseen:
+            bootstrap = _build.MakeImage(path, made, engine, declared, keeping, images)
+            operations += _below(image, bootstrap)
         operations.append(_overlay.MakeOverlay(path, images, declared, replace))
         operations.append(_overlay.WriteLine(path, fstab, keep=True))
-    elif image:
-        operations.append(_build.Clone(path, image, declared, replace))
+    elif is_copy:
+        operations.append(_build.Clone(path, images, declared, replace))
     else:
         operations.append(
             _build.Bootstrap(path, made, engine, declared, warnings, replace, keeping)
         )
-    if keeping:
+    if keeping and not is_foreseen:
         operations += _images.drops(keeping.store, image, int(params["image_keep"]))
     after = _jail.state(path, declared)
     # Which image fstab will name is known beforehand only if it is there already.

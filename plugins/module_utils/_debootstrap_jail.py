@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _call, _create, _remove, _rootfs
@@ -14,14 +15,15 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._call import Answer,
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Plan
 
 
-def _plan(path: str, params: Mapping[str, Any]) -> Plan:
+def _plan(foreseen: _create.Foreseen | None, path: str, params: Mapping[str, Any]) -> Plan:
     if params["state"] == "absent":
         return _remove.plan(path, params["kill"], params["fstab"])
-    return _create.plan(path, params)
+    return _create.plan(path, params, foreseen)
 
 
 def work(call: Call) -> Answer:
+    plan = partial(_plan, [] if call.check_mode else None)
     # Whoever holds the jail is probably making it: worth waiting for.
     return _call.on_jails(
-        call, _plan, lambda params: _rootfs.real_parent(str(params["path"])), patience=600
+        call, plan, lambda params: _rootfs.real_parent(str(params["path"])), patience=600
     )

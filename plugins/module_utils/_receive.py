@@ -140,7 +140,7 @@ class Make(Record):
         if image and _images.matches(image, self.inputs):
             if self.request:
                 _archive.judge(self.request, image.marker.release)
-            _build.Clone(self.path, image, self.parameters).apply()
+            _build.Clone(self.path, [image], self.parameters).apply()
 
 
 def plan_for(

@@ -181,7 +181,7 @@ def floors(tree: Path, disk: Path) -> list[Way]:
         # Read it once, so that it is in memory.
         run("cksum", tar)
 
-    commands = {
+    commands: dict[str, tuple[str | Path, ...]] = {
         TAR: ("tar", "--directory", copy, "-xf", tar),
         DISK: ("dd", f"if={tar}", f"of={copy}/bytes", "bs=1M", "conv=fsync"),
     }

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,13 @@ class Run:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def kill_when(self, reached: Callable[[], object], what: str) -> None:
+        """Kill the module at a moment that passes quickly."""
+        victim = eventually(lambda: self.victims("module"), "the module")[0]
+        eventually(reached, what, pause=0.0)
+        os.kill(victim, signal.SIGKILL)
+        self.process.wait(60)
 
     def text(self) -> str:
         return self.output.read_text("utf-8", "replace")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_the_same_as_the_engine_makes(host: Host, place: Path, engine: str) -> N
     host.done("debootstrap_jail", **wanted)
     assert len(kept() - before) == 1
     again = host.done("debootstrap_jail", **{**wanted, "path": str(place / "second")})
-    assert "from the image" in again["actions"][0]
+    assert "from a base image" in again["actions"][0]
     expected = comparable(plain)
     for jail in (place / "first", place / "second"):
         found = comparable(jail)
@@ -113,3 +114,27 @@ def test_killed_while_an_image_is_kept(host: Host, place: Path) -> None:
     copy = host.done("debootstrap_jail", **{**wanted, "path": str(place / "copy")})
     assert copy["jail"]["image"] == image
     assert comparable(place / "copy") == comparable(place / "jail")
+
+
+@pytest.mark.parametrize("half", ["image", "jail"])
+def test_killed_while_an_image_is_received(host: Host, place: Path, half: str) -> None:
+    """Neither it nor the jail is ever half of one, and nobody has to clear up."""
+    first, second = place / "first", place / "second"
+    host.done("debootstrap_jail", **bootstrap(first, image=True))
+    offer = host.done("jail_image", state="offered", paths=[str(first)])
+    (sent,) = offer["images"]
+    image = STORE / sent["name"]
+    # From here on this machine is the one that receives.
+    shutil.rmtree(image)
+    source = {"host": "127.0.0.1", "port": offer["port"], "images": [{**sent, "path": str(second)}]}
+    wanted = bootstrap(second, image=True, image_from=source)
+    beside = {"image": image, "jail": second}[half]
+    run = host.start("debootstrap_jail", **wanted)
+    run.kill_when(lambda: leftovers(beside), f"half of the {half}")
+    assert not second.exists()
+    assert image.exists() == (half == "jail")
+    made = host.done("debootstrap_jail", **wanted)
+    host.done("jail_image", state="withdrawn")
+    assert made["jail"]["image"] == sent["name"]
+    assert leftovers(second) == leftovers(image) == []
+    assert comparable(second) == comparable(first)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fault_runs import Host, Run
+from fault_runs import Host
 from fault_tools import eventually, leftovers, marker, mount_table, mounts_below
 
 POLICY = "usr/sbin/policy-rc.d"
@@ -144,14 +144,6 @@ def deep_and_wide(path: Path) -> None:
             os.mknod(folder / str(name))
 
 
-def kill_when(run: Run, reached: Callable[[], bool], what: str) -> None:
-    """Kill a module at a moment that passes quickly."""
-    victim = eventually(lambda: run.victims("module"), "the module")[0]
-    eventually(reached, what, pause=0.0)
-    os.kill(victim, signal.SIGKILL)
-    run.process.wait(60)
-
-
 def files_in(folder: Path) -> int:
     """How many of the files that deep_and_wide() made are left."""
     return sum(len(names) for _base, _folders, names in os.walk(folder))
@@ -169,7 +161,7 @@ def test_killed_removal(host: Host, disk: Callable[..., Path], left: int) -> Non
     def reached() -> bool:
         return not path.exists() and sum(map(files_in, map(Path, leftovers(path)))) <= left
 
-    kill_when(run, reached, "the removal's middle")
+    run.kill_when(reached, "the removal's middle")
     host.settle(before)
     assert not path.exists()
     host.done("debootstrap_jail", path=str(path), state="absent")
@@ -179,7 +171,7 @@ def test_killed_removal(host: Host, disk: Callable[..., Path], left: int) -> Non
 def test_removal_killed_at_once(host: Host, jail: Path) -> None:
     before = mount_table()
     run = host.start("debootstrap_jail", path=str(jail), state="absent")
-    kill_when(run, lambda: True, "the module's start")
+    run.kill_when(lambda: True, "the module's start")
     host.settle(before)
     if jail.exists():
         assert host.done("chroot_exec", path=str(jail), cmd="true")["rc"] == 0

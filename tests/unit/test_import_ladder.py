@@ -22,7 +22,7 @@ LADDER = (
     "_jobs _process _procs _specs _trees",
     "_operations _copy _serve",
     "_mounts _bootstrap _jail",
-    "_mount_lines _session _proof _deb_proxy _finish _partial _recipe",
+    "_mount_lines _session _proof _deb_proxy _finish _obstacles _partial _recipe",
     "_engine _image",
     "_images _identity _enter _exec _mount_set _packages _put _pack",
     "_build",

@@ -21,11 +21,11 @@ from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
-    _create,
     _debs,
     _engine,
     _images,
     _kernel,
+    _obstacles,
     _offer,
     _serve,
 )
@@ -165,7 +165,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     scripts.mkdir()
     (scripts / "trixie").write_text("")
     monkeypatch.setitem(_engine.ENV, "PATH", f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin")
-    monkeypatch.setattr(_create, "_SCRIPTS", str(scripts))
+    monkeypatch.setattr(_obstacles, "_SCRIPTS", str(scripts))
     monkeypatch.setattr(_images, "STORE", str(tmp_path / "images/store"))
     monkeypatch.setattr(_debs, "FOLDER", str(tmp_path / "cache" / "debs"))
 

@@ -104,7 +104,7 @@ def test_the_second_is_a_copy(
     assert not (spot.parent / "k").exists()
     second = other()
     assert foreseen["actions"] == second["actions"]
-    assert second["actions"] == [f"make {spot.parent / 'k'} from the image {image.name[:12]}"]
+    assert second["actions"] == [f"make {spot.parent / 'k'} from a base image"]
     assert second["jail"]["image"] == image.name
     assert bootstraps(tmp_path) == 1
     assert sorted(os.listdir(spot.parent)) == ["j", "k"]
@@ -148,14 +148,14 @@ def test_an_archive_that_has_changed(
     make()
     archive("second")
     assert other(check=True)["actions"][0].startswith("bootstrap ")
-    assert "from the image" in other("young", image_max_age=3600)["actions"][0]
+    assert "from a base image" in other("young", image_max_age=3600)["actions"][0]
     assert other("new")["actions"][0].startswith("bootstrap ")
     assert (bootstraps(tmp_path), len(images(tmp_path))) == (2, 2)
-    assert "from the image" in other("newer")["actions"][0]
+    assert "from a base image" in other("newer")["actions"][0]
     # Who gives no answer has perhaps changed.
     (tmp_path / "archive/dists/trixie/InRelease").unlink()
     assert other("unknown", check=True)["actions"][0].startswith("bootstrap ")
-    assert "from the image" in other("known", image_max_age=3600)["actions"][0]
+    assert "from a base image" in other("known", image_max_age=3600)["actions"][0]
 
 
 @pytest.mark.parametrize("what", ["changed", "times", "added", "removed", "description"])
@@ -187,7 +187,39 @@ def test_an_image_that_was_tampered_with(
     assert bootstraps(tmp_path) == 2
     # The new one has taken its place.
     assert images(tmp_path) == [image]
-    assert "from the image" in other("third")["actions"][0]
+    assert "from a base image" in other("third")["actions"][0]
+
+
+@pytest.mark.parametrize("expected", [(1, "bootstrap"), (2, "make")])
+def test_check_mode_knows_what_a_list_leaves_for_its_own(
+    archive: Archive,
+    run: Run,
+    tmp_path: Path,
+    in_namespace: Callable[..., None],
+    expected: tuple[int, str],
+) -> None:
+    """The first of its kind is bootstrapped, and those after it are made of its image."""
+    keep, last = expected
+    jails: list[dict[str, object]] = [
+        {"path": str(tmp_path / "jails/a")},
+        {"path": str(tmp_path / "jails/b"), "image_max_age": 60},
+        {"path": str(tmp_path / "jails/c"), "include": ["dpkg"]},
+        {"path": str(tmp_path / "jails/d"), "image": False},
+        {"path": str(tmp_path / "jails/e"), "storage": "overlay"},
+    ]
+    common = {"suite": "trixie", "engine": "debootstrap", "fstab": str(tmp_path / "fstab")}
+    (tmp_path / "fstab").write_text("")
+
+    def call(check: bool) -> list[str]:
+        told = run(debootstrap_jail, jails=jails, image_keep=keep, check=check, **common)
+        return [" ".join(item["actions"]).split()[0] for item in told["results"]]
+
+    def deeds() -> None:
+        foreseen = call(check=True)
+        assert foreseen == ["bootstrap", "make", "bootstrap", "bootstrap", last]
+        assert call(check=False) == foreseen
+
+    in_namespace(deeds)
 
 
 def test_only_so_many_are_kept(archive: Archive, make: Call, other: Call, tmp_path: Path) -> None:
