@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -33,6 +34,12 @@ def links(tree: Path) -> set[frozenset[str]]:
                     os.path.join(base, name)[len(str(tree)) :]
                 )
     return set(map(frozenset, same.values()))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> None:
+    """What other tests have kept is no image for these."""
+    shutil.rmtree(STORE, ignore_errors=True)
 
 
 def kept() -> set[str]:
@@ -116,6 +123,11 @@ def test_killed_while_an_image_is_kept(host: Host, place: Path) -> None:
     assert comparable(place / "copy") == comparable(place / "jail")
 
 
+def signal_all(pids: list[int], number: int) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
 @pytest.mark.parametrize("half", ["image", "jail"])
 def test_killed_while_an_image_is_received(host: Host, place: Path, half: str) -> None:
     """Neither it nor the jail is ever half of one, and nobody has to clear up."""
@@ -128,9 +140,18 @@ def test_killed_while_an_image_is_received(host: Host, place: Path, half: str) -
     shutil.rmtree(image)
     source = {"host": "127.0.0.1", "port": offer["port"], "images": [{**sent, "path": str(second)}]}
     wanted = bootstrap(second, image=True, image_from=source)
-    beside = {"image": image, "jail": second}[half]
+    # Whoever serves waits until somebody looks.
+    servers = [item.pid for item in host.strays()]
+    signal_all(servers, signal.SIGSTOP)
     run = host.start("debootstrap_jail", **wanted)
-    run.kill_when(lambda: leftovers(beside), f"half of the {half}")
+    (module,) = eventually(lambda: run.victims("module"), "the module")
+    eventually(lambda: leftovers(image), "half of the image")
+    if half == "jail":
+        signal_all(servers, signal.SIGCONT)
+        eventually(lambda: leftovers(second), "half of the jail", pause=0.0)
+    os.kill(module, signal.SIGKILL)
+    run.wait(60)
+    signal_all(servers, signal.SIGCONT)
     assert not second.exists()
     assert image.exists() == (half == "jail")
     made = host.done("debootstrap_jail", **wanted)
