@@ -140,17 +140,17 @@ def test_killed_while_an_image_is_received(host: Host, place: Path, half: str) -
     shutil.rmtree(image)
     source = {"host": "127.0.0.1", "port": offer["port"], "images": [{**sent, "path": str(second)}]}
     wanted = bootstrap(second, image=True, image_from=source)
-    # Whoever serves waits until somebody looks.
+    beside = {"image": image, "jail": second}[half]
     servers = [item.pid for item in host.strays()]
+    # Whoever serves waits until somebody looks.
     signal_all(servers, signal.SIGSTOP)
-    run = host.start("debootstrap_jail", **wanted)
-    (module,) = eventually(lambda: run.victims("module"), "the module")
-    eventually(lambda: leftovers(image), "half of the image")
-    if half == "jail":
-        signal_all(servers, signal.SIGCONT)
-        eventually(lambda: leftovers(second), "half of the jail", pause=0.0)
-    os.kill(module, signal.SIGKILL)
-    run.wait(60)
+
+    def reached() -> list[str]:
+        if half == "jail":
+            signal_all(servers, signal.SIGCONT)
+        return leftovers(beside)
+
+    host.start("debootstrap_jail", **wanted).kill_when(reached, f"half of the {half}")
     signal_all(servers, signal.SIGCONT)
     assert not second.exists()
     assert image.exists() == (half == "jail")
