@@ -19,7 +19,7 @@ say() {
 }
 
 die() {
-    printf '%s\n' "$*" >&2
+    printf 'error: %s\n' "$*" >&2
     exit 1
 }
 

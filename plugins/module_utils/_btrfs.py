@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
+
+from ansible_collections.jaulas.chroot.plugins.module_utils._files import opened_folder
 
 _CREATE = 0x5000940E
 _SNAPSHOT = 0x50009417
@@ -26,19 +26,10 @@ _TOP = 256
 _UNKNOWN = (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL)
 
 
-@contextlib.contextmanager
-def _folder(path: str) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
 def make(path: str) -> bool:
     """Make an empty subvolume; False, and nothing is made, where the file system has none."""
     above, name = os.path.split(path)
-    with _folder(above) as fd:
+    with opened_folder(above) as fd:
         try:
             fcntl.ioctl(fd, _CREATE, bytearray(_NAMED.pack(0, os.fsencode(name))))
         except OSError as error:
@@ -54,7 +45,7 @@ def snapshot(source: str, path: str) -> bool:
     That is so when the source is no subvolume, or lies on another file system.
     """
     above, name = os.path.split(path)
-    with _folder(source) as origin, _folder(above) as fd:
+    with opened_folder(source) as origin, opened_folder(above) as fd:
         if os.fstat(origin).st_ino != _TOP:
             return False
         try:

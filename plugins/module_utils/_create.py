@@ -188,8 +188,8 @@ def _find(keeping: _build.Keeping, made: Recipe) -> Image | None:
     return _images.find(keeping.store, keeping.inputs, keeping.max_age, release)
 
 
-def _is_foreseen(keeping: _build.Keeping, foreseen: Foreseen | None, keep: int) -> bool:
-    """Tell whether a jail before this one would leave its image; if not, this one will."""
+def _foresee(keeping: _build.Keeping, foreseen: Foreseen | None, keep: int) -> bool:
+    """Note the image that a jail would leave; tell whether one before it would have left it."""
     if foreseen is None:
         return False
     kind = (keeping.store, keeping.inputs)
@@ -218,7 +218,7 @@ def _make(
     is_foreseen = (
         keeping is not None
         and image is None
-        and _is_foreseen(keeping, foreseen, int(params["image_keep"]))
+        and _foresee(keeping, foreseen, int(params["image_keep"]))
     )
     is_copy = image is not None or is_foreseen
     if keeping and not is_copy and params["image_from"]:

@@ -20,6 +20,7 @@ import shutil
 import stat
 import time
 
+from ansible_collections.jaulas.chroot.plugins.module_utils._files import opened_folder
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -230,10 +231,6 @@ def _sweep(folder: str) -> None:
     """Delete what killed runs were fetching: the kernel has freed their locks."""
     for name in os.listdir(folder):
         if name.startswith(_NEW):
-            with contextlib.suppress(OSError):
-                fd = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
-                finally:
-                    os.close(fd)
+            with contextlib.suppress(OSError), opened_folder(f"{folder}/{name}") as fd:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(f"{folder}/{name}", ignore_errors=True)

@@ -17,6 +17,8 @@ import fcntl
 import os
 import struct
 
+from ansible_collections.jaulas.chroot.plugins.module_utils._files import opened_folder
+
 # <linux/fs.h>; the calls are numbered with the size of a long, and pass an int.
 _SIZE = struct.calcsize("l") << 16
 _GET_FLAGS = 0x80006601 | _SIZE
@@ -33,13 +35,10 @@ def make(path: str) -> None:
     above, name = os.path.split(path)
     # The place is chosen by the name that a folder is made with: another one each time.
     new = f"{name}-{os.urandom(8).hex()}"
-    fd = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened_folder(above) as fd:
         with contextlib.suppress(OSError):
             flags = array.array("i", [0])
             fcntl.ioctl(fd, _GET_FLAGS, flags)
             fcntl.ioctl(fd, _SET_FLAGS, array.array("i", [flags[0] | _UNRELATED]))
         os.mkdir(new, dir_fd=fd)
         os.rename(new, name, src_dir_fd=fd, dst_dir_fd=fd)
-    finally:
-        os.close(fd)

@@ -145,6 +145,16 @@ def last_one(what: str) -> Iterator[bool]:
             os.close(fd)
 
 
+@contextmanager
+def opened_folder(path: str) -> Iterator[int]:
+    """Yield a descriptor of a folder."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def read_text(path: str) -> str:
     """Read a text file of the host; bytes that are no UTF-8 survive. A missing file is empty."""
     try:
@@ -179,11 +189,8 @@ def replace_text(path: str, text: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(partial)
         raise
-    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened_folder(folder) as folder_fd:
         os.fsync(folder_fd)
-    finally:
-        os.close(folder_fd)
 
 
 def _copy_identity(path: str, fd: int) -> None:
