@@ -13,7 +13,9 @@ description:
     playbook C(jaulas.chroot.provision) reads, and adds one host for each jail, with its
     connection set.
   - A jail is called C(JAIL.HOST). It is in the groups C(jails), C(jails_on_HOST), and, as far as
-    suite and architecture are known, C(jail_suite_SUITE) and C(jail_arch_ARCH).
+    suite and architecture are known, C(jail_suite_SUITE) and C(jail_arch_ARCH). In these names
+    every sign that is no letter, digit or underscore becomes an underscore, as in
+    C(jails_on_web1_example_org).
   - It gets the variables of its host that begin with C(ansible_) and that are about the way there,
     and the dictionary C(jail) with C(name), C(host), C(path) and what else is declared or found.
   - The file's name must end with C(jails.yml) or C(jails.yaml), and Ansible must read it after the

@@ -11,6 +11,7 @@ engine checks the signature, and the verified file is judged once more afterward
 from __future__ import annotations
 
 import email.utils
+import functools
 import http.client
 import time
 import urllib.error
@@ -27,6 +28,8 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._release import (
 #: Seconds without an answer after which a mirror counts as dead.
 TIMEOUT = 20
 _LIMIT = 1 << 20
+#: What a server answers that has no file of a name.
+_MISSING = (403, 404, 410)
 
 
 class Request(Record):
@@ -48,13 +51,19 @@ def _get(url: str, proxy: str | None) -> str:
     return raw.decode("utf-8", "replace")
 
 
+# One call of a module asks once: jails have images in common, and a silent mirror takes its time.
+@functools.cache
 def release_digest(address: str, proxy: str | None = None) -> str | None:
     """Digest the Release file below an address as it is now; None if it cannot be read."""
     for name in ("InRelease", "Release"):
         try:
             return _release.digest(_get(f"{address}/{name}", proxy))
+        except urllib.error.HTTPError as error:
+            if error.code in _MISSING:
+                continue
+            return None
         except (OSError, http.client.HTTPException, ValueError):
-            continue
+            return None
     return None
 
 
@@ -66,7 +75,7 @@ def fetch_release(request: Request) -> dict[str, str]:
         try:
             fields = parse_release(_get(f"{base}/{name}", request.proxy))
         except urllib.error.HTTPError as error:
-            if error.code in (403, 404, 410) and name == "InRelease":
+            if error.code in _MISSING and name == "InRelease":
                 continue
             raise JailError(
                 f"{what} {base}/{name} answers {error.code} {error.reason}.",

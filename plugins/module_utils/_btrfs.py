@@ -11,7 +11,7 @@ import fcntl
 import os
 import struct
 
-from ansible_collections.jaulas.chroot.plugins.module_utils._files import opened_folder
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import opened_folder
 
 _CREATE = 0x5000940E
 _SNAPSHOT = 0x50009417

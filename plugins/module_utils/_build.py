@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import uuid
 from collections.abc import Iterator
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
@@ -133,15 +134,20 @@ def _bootstrapped(
 def keep_image(
     keeping: Keeping, marker: _marker.Marker, releases: dict[str, str], tree: str
 ) -> Image:
-    """Keep a copy of a finished system as an image."""
+    """Keep a copy of a finished system as an image, unless there is the same already."""
+    # Nobody can tell of two that they are the same if the archive cannot be asked.
+    releases = releases or {"": uuid.uuid4().hex}
     path = f"{keeping.store}/{_images.name_of(keeping.inputs, releases)}"
-    with _images.keeping(path) as new:
-        image = Image(new, keeping.inputs, releases, marker, int(time.time()))
-        _copy.copy(tree, image.root)
-        with Root(image.root) as root:
-            _identity.forget(root)
-        _image.seal(image)
-    return image._replace(path=path)
+    image = Image(path, keeping.inputs, releases, marker, int(time.time()))
+    with _images.keeping(path, lambda there: not there.packed and _image.is_intact(there)) as new:
+        if new is None:
+            _images.renew(path, seeded=False)
+        else:
+            _copy.copy(tree, f"{new}/{_image.ROOT}")
+            with Root(f"{new}/{_image.ROOT}") as root:
+                _identity.forget(root)
+            _image.seal(image._replace(path=new))
+    return image
 
 
 class Clone(Record):
@@ -176,8 +182,10 @@ class Unpack(Record):
         return f"unpack the image {os.path.basename(self.image.path)[:12]}"
 
     def apply(self) -> None:
-        with _images.keeping(self.image.path) as new:
-            _image.seal(unpack(self.image, new))
+        with _images.keeping(self.image.path, lambda there: not there.packed) as new:
+            # Another run may have done it meanwhile.
+            if new:
+                _image.seal(unpack(self.image, new))
 
 
 def unpack(image: Image, folder: str) -> Image:

@@ -143,7 +143,7 @@ def _keep(
         if not overlay.mounted:
             operations.append(_overlay.MountOverlay(path, overlay.image))
         if new_text != text:
-            operations.append(_overlay.WriteLine(path, fstab, keep=True))
+            operations.append(_overlay.WriteLine(path, fstab, overlay.image))
     return Plan(
         operations=operations,
         before=before,
@@ -185,7 +185,10 @@ def _find(keeping: _build.Keeping, made: Recipe) -> Image | None:
     def release(address: str) -> str | None:
         return _archive.release_digest(address, made.http_proxy)
 
-    return _images.find(keeping.store, keeping.inputs, keeping.max_age, release)
+    def fits(image: Image) -> bool:
+        return _images.matches(image, keeping.inputs)
+
+    return _images.find(keeping.store, fits, keeping.max_age, release)
 
 
 def _foresee(keeping: _build.Keeping, foreseen: Foreseen | None, keep: int) -> bool:
@@ -221,7 +224,7 @@ def _make(
         and _foresee(keeping, foreseen, int(params["image_keep"]))
     )
     is_copy = image is not None or is_foreseen
-    if keeping and not is_copy and params["image_from"]:
+    if keeping and not is_copy and not replace and params["image_from"]:
         making = _receive.Make(path, keeping.inputs, declared, request, on_overlay)
         return _receive.plan_for(making, params, lambda: _result(path))
     if request:
@@ -239,8 +242,7 @@ def _make(
         if not is_foreseen:
             bootstrap = _build.MakeImage(path, made, engine, declared, keeping, images)
             operations += _below(image, bootstrap)
-        operations.append(_overlay.MakeOverlay(path, images, declared, replace))
-        operations.append(_overlay.WriteLine(path, fstab, keep=True))
+        operations.append(_overlay.MakeOverlay(path, images, declared, fstab, replace))
     elif is_copy:
         operations.append(_build.Clone(path, images, declared, replace))
     else:

@@ -20,7 +20,7 @@ import shutil
 import stat
 import time
 
-from ansible_collections.jaulas.chroot.plugins.module_utils._files import opened_folder
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import opened_folder
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ def choose(name: str, made: Recipe) -> Engine:
             return engine
     raise JailError(
         f"Cannot bootstrap {made.suite}: {'; '.join(obstacles)}.",
-        "Install debootstrap on the host (the role jail_host does), or change the options.",
+        "Install what is missing on the host (the role jail_host does), or change the options.",
     )
 
 

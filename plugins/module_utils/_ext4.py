@@ -17,7 +17,7 @@ import fcntl
 import os
 import struct
 
-from ansible_collections.jaulas.chroot.plugins.module_utils._files import opened_folder
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import opened_folder
 
 # <linux/fs.h>; the calls are numbered with the size of a long, and pass an int.
 _SIZE = struct.calcsize("l") << 16

@@ -18,6 +18,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     Busy,
     JailError,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import opened_folder
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -112,13 +113,18 @@ def _holder(path: str) -> str:
 
 
 @contextmanager
-def shared(what: str, doing: str, leave: Callable[[], None] = lambda: None) -> Iterator[None]:
+def shared(
+    what: str,
+    doing: str,
+    leave: Callable[[], None] = lambda: None,
+    patience: float = PATIENCE,
+) -> Iterator[None]:
     """Hold a name together with others while the block runs; the last of them leaves nothing.
 
     leave is called by the last one, while nobody else can hold the name.
     """
     path = _lock_file(what)
-    fd = _acquire(what, doing, fcntl.LOCK_SH, PATIENCE)
+    fd = _acquire(what, doing, fcntl.LOCK_SH, patience)
     try:
         yield
     finally:
@@ -143,16 +149,6 @@ def last_one(what: str) -> Iterator[bool]:
         if fd is not None:
             os.unlink(path)
             os.close(fd)
-
-
-@contextmanager
-def opened_folder(path: str) -> Iterator[int]:
-    """Yield a descriptor of a folder."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def read_text(path: str) -> str:

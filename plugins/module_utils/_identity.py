@@ -24,13 +24,24 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._glob import glob
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
 
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+_ID = re.compile(rb"[0-9a-f]{32}\n?")
+_NOBODY = "0" * 32
 _HOST_KEYS = "/etc/ssh/ssh_host_*_key"
 _MEMORIES = ("/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret")
 _LOGS = ("/var/log/*", "/var/log/*/*")
 
 
 def forget(root: Root) -> None:
-    """Take out of an original what no copy should remember: logs, and seeds of random numbers."""
+    """Take out of an original what no copy should remember: secrets, logs, and who it was.
+
+    That there were a machine id and host keys stays to be seen, so that a copy gets its own.
+    """
+    for path in _MACHINE_IDS:
+        if _ID.fullmatch(_content(root, path)):
+            _write(root, path, f"{_NOBODY}\n")
+    for path in glob(root, _HOST_KEYS):
+        if _content(root, path):
+            _write(root, path, "")
     for path in [*_MEMORIES, *(path for pattern in _LOGS for path in glob(root, pattern))]:
         place = root.find(path, follow=False)
         # Empty logs belong to packages, which want them there with their modes.
@@ -43,7 +54,7 @@ def renew(root: Root) -> None:
     own = f"{uuid.uuid4().hex}\n"
     for path in _MACHINE_IDS:
         # An empty one, or the word uninitialized, is filled in at the first boot (machine-id(5)).
-        if re.fullmatch(rb"[0-9a-f]{32}\n?", _content(root, path)):
+        if _ID.fullmatch(_content(root, path)):
             _write(root, path, own)
     for path, text in (
         ("/etc/hostname", f"{os.uname().nodename}\n"),

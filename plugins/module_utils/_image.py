@@ -91,10 +91,12 @@ class Image(Record):
         return self._replace(seal=hashlib.sha256(text.encode()).hexdigest())
 
     def jails(self) -> list[str]:
-        """The jails whose storage is an overlay of this image, as far as it is still there."""
+        """The jails whose storage is an overlay of this image, as they have been noted.
+
+        One that cannot be seen counts too: the disk that it is on may just not be mounted.
+        """
         with contextlib.suppress(FileNotFoundError):
-            noted = sorted(unquote(name) for name in os.listdir(f"{self.path}/{JAILS}"))
-            return [jail for jail in noted if os.path.lexists(f"{jail}{OVERLAY}")]
+            return sorted(unquote(name) for name in os.listdir(f"{self.path}/{JAILS}"))
         return []
 
 
@@ -104,19 +106,21 @@ def read(path: str) -> Image | None:
         with open(f"{path}/{DESCRIPTION}", encoding="utf-8") as handle:
             content = json.loads(handle.read(_LIMIT))
         marker = _marker.parse(json.dumps(content["marker"]).encode())
-        if content["format"] != _FORMAT or marker is None:
+        inputs = dict(content["inputs"])
+        if content["format"] != _FORMAT or marker is None or "parameters" not in inputs:
             return None
         return Image(
             path=path,
-            inputs=dict(content["inputs"]),
+            inputs=inputs,
             releases=dict(content["releases"]),
             marker=marker,
-            created=int(content["created"]),
+            # So large a number that no clock tells it is none.
+            created=int(float(content["created"])),
             seal=str(content["seal"]),
             seeded=bool(content["seeded"]),
             packed=str(content["packed"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

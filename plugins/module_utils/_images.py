@@ -23,9 +23,9 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError, Refused
 from ansible_collections.jaulas.chroot.plugins.module_utils._image import Image
-from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
+from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount, covering
 from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover, partial
-from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, is_inside
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 STORE = "/var/lib/jaulas.chroot/images"
@@ -38,6 +38,8 @@ _OF_HOST = ("engine", "keyring", "storage")
 _RECEIVED = 3600
 #: Seconds to wait for whoever keeps the same image at the same time.
 _PATIENCE = 600
+#: What the name of a folder has that holds half an image, between the image's and chance.
+_PARTIAL = ".partial-"
 
 
 def kind_of(parameters: Mapping[str, object]) -> dict[str, object]:
@@ -51,16 +53,10 @@ def name_of(inputs: Mapping[str, Any], releases: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _mount_of(path: str, table: Sequence[Mount]) -> Mount | None:
-    around = [item for item in table if item.point == path or is_inside(path, item.point)]
-    # Of those at one point, the last one covers the others.
-    return max(reversed(around), key=lambda item: len(item.point), default=None)
-
-
 def store_for(jail: str, table: Sequence[Mount]) -> str:
     """Name the store for the images of a jail: on its own file system where that pays."""
-    mount = _mount_of(os.path.dirname(jail), table)
-    usual = _mount_of(STORE, table)
+    mount = covering(os.path.dirname(jail), table)
+    usual = covering(STORE, table)
     if mount is None or mount.fstype not in _SHARING:
         return STORE
     if usual is not None and usual.device == mount.device:
@@ -70,7 +66,7 @@ def store_for(jail: str, table: Sequence[Mount]) -> str:
 
 def shares(store: str, table: Sequence[Mount]) -> bool:
     """Tell whether files of a store can share their blocks with the jails made of them."""
-    mount = _mount_of(store, table)
+    mount = covering(store, table)
     return mount is not None and mount.fstype in _SHARING
 
 
@@ -108,43 +104,67 @@ def matches(image: Image, inputs: Mapping[str, Any]) -> bool:
 
 def find(
     store: str,
-    inputs: Mapping[str, Any],
+    fits: Callable[[Image], bool],
     max_age: float,
     release: Callable[[str], str | None],
 ) -> Image | None:
-    """Find an image that may be used: made from the same, fresh, and as it was.
+    """Find the youngest image that may be used: one that fits, is fresh, and is as it was.
 
     max_age is in seconds; release tells the digest of the Release file at an address as it is now.
     """
-    for image in listed(store):
-        if not matches(image, inputs):
-            continue
+    for image in filter(fits, listed(store)):
         if is_fresh(image, max_age, release) and _image.is_intact(image):
             return image
     return None
 
 
+def _age(image: Image) -> float:
+    return time.time() - image.created
+
+
+def is_received(image: Image) -> bool:
+    """Tell whether an image has come from another host not long ago."""
+    return image.seeded and 0 <= _age(image) < _RECEIVED
+
+
 def is_fresh(image: Image, max_age: float, release: Callable[[str], str | None]) -> bool:
     """Tell whether an image is young, or the archive says now what it said then."""
-    if image.seeded:
-        max_age = max(max_age, _RECEIVED)
-    return time.time() - image.created < max_age or _is_current(image, release)
+    if is_received(image):
+        return True
+    # One from the future tells of a clock that was wrong, and of nothing else.
+    return 0 <= _age(image) < max_age or _is_current(image, release)
 
 
 def _is_current(image: Image, release: Callable[[str], str | None]) -> bool:
+    """Tell whether the archive says what it said; those of other hosts name what is asked here."""
     return bool(image.releases) and all(
-        release(address) == digest for address, digest in image.releases.items()
+        address.startswith(("http://", "https://")) and release(address) == digest
+        for address, digest in image.releases.items()
     )
 
 
+def sweep(store: str) -> None:
+    """Delete what killed runs have left of images: the kernel has freed their locks."""
+    halves = {name.partition(_PARTIAL)[0] for name in os.listdir(store) if _PARTIAL in name}
+    for path in [f"{store}/{name}" for name in halves]:
+        with _files.last_one(path) as alone:
+            for leftover in _jail.leftovers(path) if alone else []:
+                ClearLeftover(leftover).apply()
+
+
 @contextlib.contextmanager
-def keeping(path: str) -> Iterator[str]:
-    """A private folder for a new image; it takes its place when the block has sealed it."""
+def keeping(path: str, fits: Callable[[Image], bool] = _image.is_intact) -> Iterator[str | None]:
+    """A private folder for a new image; it takes its place when the block has sealed it.
+
+    None where there is an image of that name already that fits: the block leaves it as it is.
+    """
     prepare(os.path.dirname(path))
+    sweep(os.path.dirname(path))
     with _files.lock(path, f"keeping the image {path}", _PATIENCE):
-        for leftover in _jail.leftovers(path):
-            ClearLeftover(leftover).apply()
         there = _image.read(path)
+        if there and fits(there):
+            yield None
+            return
         if there and there.jails():
             raise Refused(
                 f"Cannot replace the image {path}: overlays are made of it, and it has changed.",
@@ -163,10 +183,18 @@ def keeping(path: str) -> Iterator[str]:
                 os.rename(new, path)
 
 
+def renew(path: str, seeded: bool) -> None:
+    """Let an image count as new: it is the same as what was just made, or what was just offered."""
+    image = _image.read(path)
+    if image:
+        new = image._replace(created=int(time.time()), seeded=seeded)
+        _files.replace_text(f"{path}/{_image.DESCRIPTION}", new.sealed().render())
+
+
 @contextlib.contextmanager
 def using(image: Image, doing: str) -> Iterator[None]:
     """Keep an image from being dropped while the block runs, and remember that it was used."""
-    with _files.shared(image.path, doing):
+    with _files.shared(image.path, doing, patience=_PATIENCE):
         try:
             os.utime(f"{image.path}/{_image.DESCRIPTION}")
         except FileNotFoundError:
@@ -178,14 +206,23 @@ def using(image: Image, doing: str) -> Iterator[None]:
 
 def note(image: Image, jail: str) -> None:
     """Write down that a jail needs an image for as long as it exists."""
-    with open(f"{image.path}/{_image.JAILS}/{quote(jail, safe='')}", "w", encoding="utf-8"):
+    with open(_note(image.path, jail), "w", encoding="utf-8"):
         pass
+
+
+def noted(store: str, jail: str) -> list[str]:
+    """The images of a store that a jail is noted to need."""
+    return [image.path for image in listed(store) if jail in image.jails()]
 
 
 def forget(path: str, jail: str) -> None:
     """Take note() back, whether or not the image is still there."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(f"{path}/{_image.JAILS}/{quote(jail, safe='')}")
+        os.unlink(_note(path, jail))
+
+
+def _note(path: str, jail: str) -> str:
+    return f"{path}/{_image.JAILS}/{quote(jail, safe='')}"
 
 
 def superfluous(images: list[Image], keep: int) -> list[Image]:
@@ -202,7 +239,7 @@ def drops(store: str, used: Image | None, keep: int) -> list[DropImage]:
 
 
 class DropImage(Record):
-    """Delete an image, unless somebody is just copying it."""
+    """Delete an image, unless somebody is just copying it, or has come to need it."""
 
     image: Image
 
@@ -212,6 +249,6 @@ class DropImage(Record):
     def apply(self) -> None:
         path = self.image.path
         with _files.last_one(path) as alone:
-            if alone and os.path.lexists(path):
+            if alone and os.path.lexists(path) and not self.image.jails():
                 with partial(path) as folder:
                     os.rename(path, f"{folder}/image")

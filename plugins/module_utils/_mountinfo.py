@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import components, is_inside
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 from ansible_collections.jaulas.chroot.plugins.module_utils._text import unescape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class Mount(Record):
@@ -74,6 +75,23 @@ def parse(text: str) -> list[Mount]:
             )
         )
     return mounts
+
+
+def covering(path: str, table: Sequence[Mount]) -> Mount | None:
+    """The mount that a path is on; None if the table is of a namespace that has no root there."""
+    around = [mount for mount in table if mount.point == path or is_inside(path, mount.point)]
+    # Of those at one point, the last one covers the others.
+    return max(reversed(around), key=lambda mount: len(mount.point), default=None)
+
+
+def origin(path: str, table: Sequence[Mount]) -> tuple[str, str] | None:
+    """Where the files of a path are: the device, and the path from the root of its file system."""
+    mount = covering(path, table)
+    if mount is None:
+        return None
+    return mount.device, "/" + "/".join(
+        components(mount.root) + components(path)[len(components(mount.point)) :]
+    )
 
 
 def unmount_order(mounts: Iterable[Mount]) -> list[Mount]:

@@ -99,17 +99,18 @@ class Serve(Record):
         _serve.start(OFFERED, _packed(), self.port, self.timeout)
 
 
-def _image_of(path: str, max_age: float) -> Image | None:
+def _image_of(path: str, params: Mapping[str, Any]) -> Image | None:
     """The youngest image that a jail like this one would be made of, here and now."""
     marker = _overlay.marker_of(path)
     if marker is None:
         return None
     kind = _images.kind_of(marker.parameters)
-    for image in _images.listed(_images.store_for(path, _procs.mount_table())):
-        fits = image.inputs["parameters"] == kind
-        if fits and _images.is_fresh(image, max_age, _archive.release_digest):
-            return image if _image.is_intact(image) else None
-    return None
+    return _images.find(
+        _images.store_for(path, _procs.mount_table()),
+        lambda image: image.inputs["parameters"] == kind,
+        params["image_max_age"],
+        lambda address: _archive.release_digest(address, params["http_proxy"]),
+    )
 
 
 def _file_of(image: Image, compression: str) -> str:
@@ -122,10 +123,7 @@ def _file_of(image: Image, compression: str) -> str:
 def offer(params: Mapping[str, Any]) -> Plan:
     """Plan that the images of some jails are packed and served."""
     port = params["port"]
-    seen = {
-        path: _image_of(_rootfs.real_parent(path), params["image_max_age"])
-        for path in params["paths"]
-    }
+    seen = {path: _image_of(_rootfs.real_parent(path), params) for path in params["paths"]}
     found = {
         path: Pack(image, _file_of(image, params["compression"]))
         for path, image in seen.items()

@@ -37,7 +37,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._marker import Marke
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
 from ansible_collections.jaulas.chroot.plugins.module_utils._operations import listed
 from ansible_collections.jaulas.chroot.plugins.module_utils._partial import partial
-from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, opened_folder
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
 _DESCRIPTION = "overlay.json"
@@ -110,7 +110,10 @@ def _options(lower: str, store: str) -> tuple[str, ...]:
 
 def entry(path: str, image: str) -> _fstab.Entry:
     """The line of fstab that mounts a jail's storage."""
-    options = (*_options(f"{image}/root", storage(path)), "nofail", _fstab.MARK)
+    lower = f"{image}/root"
+    # systemd looks at the path only: without a word it would not wait for the image's file system.
+    needs = f"x-systemd.requires-mounts-for={lower}"
+    options = (*_options(lower, storage(path)), "nofail", needs, _fstab.MARK)
     return _fstab.Entry("overlay", path, "overlay", options)
 
 
@@ -127,36 +130,39 @@ def fstab_text(path: str, text: str, image: str | None) -> str:
 
 
 class WriteLine(Record):
-    """Keep the line for a jail's storage in fstab, or take it out."""
+    """Have the line for a jail's storage in fstab, or none where no image is named."""
 
     path: str
     fstab: str
-    keep: bool
+    image: str | None
 
     def describe(self) -> str:
         return f"write {self.fstab}"
 
     def apply(self) -> None:
-        overlay = find(self.path) if self.keep else None
         # Held for a moment only: the bootstrap before it may have taken minutes.
         with _files.lock(os.path.realpath(self.fstab), f"writing {self.fstab}"):
             text = _files.read_text(self.fstab)
-            new = fstab_text(self.path, text, overlay.image if overlay else None)
+            new = fstab_text(self.path, text, self.image)
             if new != text:
                 _files.replace_text(self.fstab, new)
 
 
 class MakeOverlay(Record):
-    """Make a jail's storage over the last of some images, and mount it."""
+    """Make a jail's storage over the last of some images, and mount it, now and after every boot.
+
+    Whenever the power fails, what fstab names is what the storage was made over.
+    """
 
     path: str
     images: list[Image]
     parameters: dict[str, object]
+    fstab: str
     replace: bool = False
 
     def describe(self) -> str:
         deed = "replace" if self.replace else "make"
-        return f"{deed} {self.path} as an overlay of a base image"
+        return f"{deed} {self.path} as an overlay of a base image, and write {self.fstab}"
 
     def apply(self) -> None:
         image, final = self.images[-1], storage(self.path)
@@ -170,18 +176,34 @@ class MakeOverlay(Record):
                 json.dump({"image": image.path}, handle)
             with _images.using(image, f"an overlay of {image.path}"):
                 _images.note(image, self.path)
-                self._furnish(image, new)
-            os.rmdir(f"{new}/view")
-            if self.replace:
-                _proof.prove_unused(self.path, "replace", kill=False, overlay=True)
-                old = find(self.path)
-                unmount(self.path)
-                _kernel.exchange(new, final)
-                if old and old.image != image.path:
-                    _images.forget(old.image, self.path)
-            else:
-                os.rename(new, final)
-            mount(self.path, image.path)
+                try:
+                    self._furnish(image, new)
+                    os.rmdir(f"{new}/view")
+                    self._publish(new, final)
+                finally:
+                    self._correct_notes(os.path.dirname(image.path))
+                mount(self.path, image.path)
+                WriteLine(self.path, self.fstab, image.path).apply()
+
+    def _correct_notes(self, store: str) -> None:
+        """Take back what was noted and is not so, by this run or by one that was killed."""
+        there = find(self.path)
+        for image in _images.noted(store, self.path):
+            if there is None or image != there.image:
+                _images.forget(image, self.path)
+
+    def _publish(self, new: str, final: str) -> None:
+        """Give new storage its name, in the place of what has it."""
+        if self.replace:
+            _proof.prove_unused(self.path, "replace", kill=False, overlay=True)
+            unmount(self.path)
+            WriteLine(self.path, self.fstab, None).apply()
+            _kernel.exchange(new, final)
+        else:
+            os.rename(new, final)
+        # Before fstab says so.
+        with opened_folder(os.path.dirname(final)) as fd:
+            os.fsync(fd)
 
     def _furnish(self, image: Image, new: str) -> None:
         """Give it an identity and the marker, as seen through the overlay."""

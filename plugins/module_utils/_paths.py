@@ -16,6 +16,7 @@ import errno
 import os
 import stat
 
+from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import contextmanager
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ def around(path: str, folders: Container[str]) -> Iterator[str]:
         if path == "/":
             return
         path = path.rpartition("/")[0] or "/"
+
+
+@contextmanager
+def opened_folder(path: str) -> Iterator[int]:
+    """Yield a descriptor of a folder."""
+    fd = os.open(path, _DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def mount_id(fd: int) -> int:

@@ -10,7 +10,7 @@ import os
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _mountinfo
 from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import suppress
-from ansible_collections.jaulas.chroot.plugins.module_utils._paths import around
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import around, is_inside
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -110,10 +110,8 @@ def _namespaces() -> Iterable[int]:
     return seen.values()
 
 
-def mounts_below_each(folders: Iterable[str], itself: bool = False) -> dict[str, list[SeenMount]]:
-    """Find what is mounted below folders (or on them too) in every mount namespace that is seen."""
-    found: dict[str, dict[tuple[str, str], SeenMount]] = {folder: {} for folder in folders}
-    own_namespace = os.readlink("/proc/self/ns/mnt")
+def _tables() -> Iterator[tuple[int, str, str, list[_mountinfo.Mount]]]:
+    """Each mount namespace and root that is seen: a process, the two, and the mounts."""
     for pid in _namespaces():
         try:
             mounts = _mountinfo.parse(_files.read_text(f"/proc/{pid}/mountinfo"))
@@ -122,6 +120,14 @@ def mounts_below_each(folders: Iterable[str], itself: bool = False) -> dict[str,
             namespace = os.readlink(f"/proc/{pid}/ns/mnt")
         except OSError:
             continue
+        yield pid, namespace, root, mounts
+
+
+def mounts_below_each(folders: Iterable[str], itself: bool = False) -> dict[str, list[SeenMount]]:
+    """Find what is mounted below folders (or on them too) in every mount namespace that is seen."""
+    found: dict[str, dict[tuple[str, str], SeenMount]] = {folder: {} for folder in folders}
+    own_namespace = os.readlink("/proc/self/ns/mnt")
+    for pid, namespace, root, mounts in _tables():
         for mount in mounts:
             point = (root + mount.point).rstrip("/") or "/"
             for folder in around(point, found):
@@ -136,3 +142,19 @@ def mounts_below_each(folders: Iterable[str], itself: bool = False) -> dict[str,
 def mounts_below(folder: str, itself: bool = False) -> list[SeenMount]:
     """Find what is mounted below a folder (or on it too) in every mount namespace that is seen."""
     return mounts_below_each([folder], itself)[folder]
+
+
+def mounts_of(folder: str) -> list[SeenMount]:
+    """Find where else, in every mount namespace that is seen, files of a folder are mounted."""
+    source = _mountinfo.origin(folder, mount_table())
+    found: dict[tuple[str, str], SeenMount] = {}
+    own_namespace = os.readlink("/proc/self/ns/mnt")
+    for pid, namespace, root, mounts in _tables():
+        for mount in mounts:
+            point = (root + mount.point).rstrip("/") or "/"
+            if source is None or mount.device != source[0] or is_inside(point, folder):
+                continue
+            if point != folder and source[1] in around(mount.root, (source[1],)):
+                seen = SeenMount(point, mount.fstype, pid, _name(pid), namespace == own_namespace)
+                found.setdefault((namespace, point), seen)
+    return list(found.values())

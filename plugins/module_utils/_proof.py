@@ -38,6 +38,13 @@ def prove_unused(path: str, deed: str, kill: bool, overlay: bool = False) -> Non
             "Unmount them first (bind_mounts with state: absent does it for the host).",
             mounts=[mount.describe() for mount in mounts],
         )
+    elsewhere = [mount.describe() for mount in _procs.mounts_of(path)]
+    if elsewhere:
+        raise Refused(
+            f"Cannot {deed} {path}: its files are mounted elsewhere: {listed(elsewhere)}.",
+            "Unmount them there first.",
+            mounts=elsewhere,
+        )
     lines = _jail.fstab_lines(path)
     if lines:
         raise Refused(

@@ -102,7 +102,7 @@ def _read(root: Root, dest: str) -> _Present | None:
     if not stat.S_ISREG(mode):
         raise Refused(f"Cannot write {root.host_path(dest)}: it is no regular file.")
     with open(place.magic, "rb") as handle:
-        return _Present(handle.read(_LIMIT), stat.S_IMODE(mode), False)
+        return _Present(handle.read(_LIMIT + 1), stat.S_IMODE(mode), False)
 
 
 def _mode(text: str) -> int:
@@ -111,14 +111,21 @@ def _mode(text: str) -> int:
     return int(text, 8)
 
 
-def _content(item: Mapping[str, Any]) -> bytes:
+def _content(item: Mapping[str, Any], target: str) -> bytes:
     if item["content"] is not None:
-        return str(item["content"]).encode("utf-8", "surrogateescape")
-    try:
-        with open(str(item["src"]), "rb") as handle:
-            return handle.read(_LIMIT)
-    except OSError as error:
-        raise JailError(f"Cannot read {item['src']} on the host: {error.strerror}.") from None
+        content = str(item["content"]).encode("utf-8", "surrogateescape")
+    else:
+        try:
+            with open(str(item["src"]), "rb") as handle:
+                content = handle.read(_LIMIT + 1)
+        except OSError as error:
+            raise JailError(f"Cannot read {item['src']} on the host: {error.strerror}.") from None
+    if len(content) > _LIMIT:
+        raise JailError(
+            f"Cannot write {target}: what it should hold is larger than {_LIMIT >> 20} MiB.",
+            "Copy it with ansible.builtin.copy, over the connection jaulas.chroot.ssh or .local.",
+        )
+    return content
 
 
 def plan(jail: str, files: Sequence[Mapping[str, Any]] | None) -> Plan:
@@ -143,7 +150,7 @@ def plan(jail: str, files: Sequence[Mapping[str, Any]] | None) -> Plan:
                 if present:
                     operations.append(DropFile(jail, dest))
                 continue
-            goal = _Present(_content(item), _mode(str(item["mode"])), False)
+            goal = _Present(_content(item, f"{jail}{dest}"), _mode(str(item["mode"])), False)
             after[dest] = _text(goal)
             if present != goal:
                 operations.append(PutFile(jail, dest, goal.content, goal.mode))

@@ -81,6 +81,10 @@ class Receive(Record):
     def apply(self) -> None:
         try:
             with _images.keeping(self.sent.target) as new:
+                if new is None:
+                    # It was here already, and the other host has asked whether it is fresh.
+                    _images.renew(self.sent.target, seeded=True)
+                    return
                 packed = f"{_image.PACKED}.tar.{_pack.end(self.sent.file)}"
                 os.mkdir(f"{new}/{_image.PACKED}")
                 self._get(f"{new}/{_image.PACKED}/{packed}")
@@ -178,7 +182,7 @@ def _is_here(sent: Sent) -> str:
     if _overlay.marker_of(sent.path):
         return f"{sent.path} is complete"
     image = _image.read(sent.target)
-    if image and _image.is_intact(image):
+    if image and _images.is_received(image) and _image.is_intact(image):
         return f"the image {sent.name[:12]} is here"
     return ""
 

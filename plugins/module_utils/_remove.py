@@ -47,7 +47,7 @@ def plan(path: str, kill: bool, fstab: str) -> Plan:
             operations += ending(path)
     if overlay:
         # What is on its way out must not come back at the next boot.
-        operations.append(_overlay.WriteLine(path, fstab, keep=False))
+        operations.append(_overlay.WriteLine(path, fstab, None))
         operations.append(_overlay.RemoveOverlay(path, overlay.image))
     elif marker:
         operations.append(RemoveJail(path))

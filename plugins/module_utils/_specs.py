@@ -159,6 +159,7 @@ SPECS: dict[str, dict[str, Any]] = {
             "folder": {"type": "path"},
             "compression": {"type": "str", "choices": ["auto", "zstd", "gzip"], "default": "auto"},
             "image_max_age": {"type": "int", "default": 3600},
+            "http_proxy": {"type": "str"},
             "timeout": {"type": "int", "default": 600},
         },
         "required_if": [

@@ -130,39 +130,51 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+actions:
+  description: What was done (or would be done in check mode).
+  returned: success
+  type: list
+  elements: str
+  sample: [run uname -m in /srv/jails/trixie]
+reasons:
+  description: Why nothing was done.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/done exists in /srv/jails/trixie]
 cmd:
   description: The command, as it was given.
-  returned: always
+  returned: unless it could not be started
   type: raw
   sample: uname -m
 rc:
   description: The exit code; negative where a signal ended the command.
-  returned: when it was run
+  returned: when it was run, or was not because of O(creates) or O(removes)
   type: int
   sample: 0
 stdout:
   description: What it wrote to standard output.
-  returned: when it was run
+  returned: when it was run, or was not because of O(creates) or O(removes)
   type: str
   sample: i686
 stderr:
   description: What it wrote to standard error.
-  returned: when it was run
+  returned: when it was run, or was not because of O(creates) or O(removes)
   type: str
   sample: ''
 start:
-  description: When it started.
-  returned: when it was run
+  description: When it started; V(null) if it was not run.
+  returned: when RV(rc) is
   type: str
   sample: '2026-11-23 16:00:00.000000'
 end:
-  description: When it ended.
-  returned: when it was run
+  description: When it ended; V(null) if it was not run.
+  returned: when RV(rc) is
   type: str
   sample: '2026-11-23 16:00:00.050000'
 delta:
-  description: How long it took.
-  returned: when it was run
+  description: How long it took; V(null) if it was not run.
+  returned: when RV(rc) is
   type: str
   sample: '0:00:00.050000'
 timed_out:

@@ -120,9 +120,9 @@ options:
     description:
       - Where the jail's files are. With V(directory) all of them are in O(path).
       - With V(overlay) the jail is an overlay on a base image, which is bootstrapped first if there
-        is none that may be used. It is made in milliseconds and takes only the space of what is
-        changed in it, which lies in a folder beside it, V(PATH.overlay). It is mounted, and a line
-        in O(fstab) mounts it after every boot.
+        is none that may be used. It is made in a fraction of a second and takes only the space of
+        what is changed in it, which lies in a folder beside it, V(PATH.overlay). It is mounted, and
+        a line in O(fstab) mounts it after every boot.
       - It cannot be changed by a rebuild.
     type: str
     choices: &storages [directory, overlay]
@@ -135,7 +135,8 @@ options:
         while it is younger than O(image_max_age), and never when something in it has been changed.
       - One that M(jaulas.chroot.jail_image) has received is used for any jail with the same
         parameters, and for an hour at least.
-      - A copy has a machine id, ssh host keys and a name of its own, and no logs.
+      - A copy has a machine id and ssh host keys of its own, the name and the resolver of its host,
+        and no logs.
       - Images are in C(/var/lib/jaulas.chroot/images), or, where the jail is on another file system
         whose files can share blocks, in C(.jaulas.chroot/images) at the top of that.
       - With O(storage=overlay) images are used in any case.
@@ -370,6 +371,22 @@ jail:
 log:
   description: The last lines of the engine's log.
   returned: when the engine failed
+  type: list
+  elements: str
+rc:
+  description: The engine's exit code.
+  returned: when the engine failed
+  type: int
+  sample: 1
+mounts:
+  description: What is mounted in the jail, a line each.
+  returned: when that stops a removal or a rebuild
+  type: list
+  elements: str
+  sample: [/srv/jails/trixie/proc proc proc nosuid]
+processes:
+  description: The processes that use the jail, a line each.
+  returned: when they stop a removal or a rebuild
   type: list
   elements: str
 results:

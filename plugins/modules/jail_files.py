@@ -34,11 +34,11 @@ options:
         required: true
       content:
         description:
-          - The text that it should hold.
+          - The text that it should hold, 16 MiB at most.
         type: str
       src:
         description:
-          - A file of the host that it should be a copy of, 16 MiB at most.
+          - A file of the host that it should be a copy of, 16 MiB at most. A larger one is refused.
         type: path
       mode:
         description:

@@ -105,6 +105,10 @@ options:
       - Hosts that receive an image count its age from then on, and use it for an hour at least.
     type: int
     default: 3600
+  http_proxy:
+    description:
+      - The proxy through which the archive is asked.
+    type: str
   timeout:
     description:
       - Seconds without a request after which images are no longer served.

@@ -35,7 +35,8 @@ options:
     default: present
   update_cache:
     description:
-      - Fetch the package lists first, if something depends on them or if O(name) is empty.
+      - Fetch the package lists first, if something depends on them, or if neither O(name) nor
+        O(autoremove) asks for more.
       - A jail that has no lists at all gets them in any case when something is to be installed.
     type: bool
     default: false
@@ -170,6 +171,11 @@ log:
   returned: when it failed
   type: list
   elements: str
+rc:
+  description: The exit code of apt or dpkg.
+  returned: when it failed
+  type: int
+  sample: 100
 results:
   description:
     - With O(jails), one record for each of them, in their order. It has what is returned for one

@@ -17,8 +17,9 @@ UTILS = PLUGINS / "module_utils"
 OWN = "ansible_collections.jaulas.chroot.plugins.module_utils"
 LADDER = (
     "_errors _libc _library _record _text _argspec _plan",
-    "_blocks _paths _arch _debs _dpkg _marker _users _mountinfo _fstab _options _release",
-    "_kernel _files _profiles _archive _rootfs _glob _btrfs _ext4 _download _streams",
+    "_blocks _arch _dpkg _marker _users _fstab _options _release",
+    "_archive _download _kernel _paths _streams",
+    "_btrfs _debs _ext4 _files _glob _mountinfo _profiles _rootfs",
     "_jobs _process _procs _specs _trees",
     "_operations _copy _serve",
     "_mounts _bootstrap _jail",

@@ -144,6 +144,31 @@ def test_fetch_stops(serve: Serve, pages: dict[str, object], said: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("pages", "asked"),
+    [
+        ({f"{BASE}/InRelease": RELEASE}, ["InRelease"]),
+        ({}, ["InRelease", "Release"]),
+        ({f"{BASE}/InRelease": 503}, ["InRelease"]),
+    ],
+    ids=["there", "missing", "broken"],
+)
+def test_a_digest_is_asked_for_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, pages: dict[str, object], asked: list[str]
+) -> None:
+    get, seen = _archive._get, []
+
+    def counting(url: str, proxy: str | None) -> str:
+        seen.append(url.rpartition("/")[2])
+        return get(url, proxy)
+
+    monkeypatch.setattr(_archive, "_get", counting)
+    address = f"{serve(pages)}{BASE}"
+    digests = {_archive.release_digest(address) for _again in range(3)}
+    assert (len(digests), digests == {None}) == (1, asked != ["InRelease"] or 503 in pages.values())
+    assert seen == asked
+
+
 def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -140,3 +140,26 @@ def test_nothing_mounted_may_go(
     in_namespace(attempt)
     assert (tmp_path / "home/precious").read_text() == "precious"
     assert (made / "old").exists()
+
+
+def test_mounted_elsewhere_it_stays(
+    made: Path, make: Call, remove: Call, tmp_path: Path, in_namespace: Callable[..., None]
+) -> None:
+    """Whoever has its files mounted uses it, whatever that place is called."""
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+
+    def deeds() -> None:
+        for source in (made, made / "etc"):
+            _kernel.bind(str(source), str(place))
+            for result in (
+                remove(),
+                remove(check=True),
+                make(on_drift="rebuild", variant="minbase"),
+            ):
+                assert f"its files are mounted elsewhere: {place}" in result["msg"]
+            assert (made / "old").exists()
+            _kernel.unmount(str(place))
+        assert remove()["changed"]
+
+    in_namespace(deeds)

@@ -60,8 +60,7 @@ def test_from_nothing_to_nothing(
         first = overlay()
         assert first["actions"] == [
             f"bootstrap an image for {spot} with trixie by debootstrap",
-            f"make {spot} as an overlay of a base image",
-            f"write {fstab}",
+            f"make {spot} as an overlay of a base image, and write {fstab}",
         ]
         assert line(spot) == ["overlay"]
         assert sorted(os.listdir(spot)) == [".jail.json", "bin", "etc", "var"]
@@ -108,13 +107,15 @@ def test_what_fstab_says_mounts_it(
 
 
 def test_the_second_is_made_of_the_same_image(
-    overlay: Call, spot: Path, tmp_path: Path, in_namespace: InNamespace
+    overlay: Call, spot: Path, fstab: Path, tmp_path: Path, in_namespace: InNamespace
 ) -> None:
     def deeds() -> None:
         overlay()
         other = spot.parent / "k"
         result = overlay(path=str(other))
-        assert result["actions"][0] == f"make {other} as an overlay of a base image"
+        assert (
+            result["actions"][0] == f"make {other} as an overlay of a base image, and write {fstab}"
+        )
         (other / "bin/sh").write_text("changed")
         assert (spot / "bin/sh").read_text() == "jail\n"
         (image,) = (tmp_path / "images/store").iterdir()
@@ -157,13 +158,15 @@ def test_jail_info_tells_of_it(
     in_namespace(deeds)
 
 
-def test_a_rebuild(overlay: Call, spot: Path, in_namespace: InNamespace) -> None:
+def test_a_rebuild(overlay: Call, spot: Path, fstab: Path, in_namespace: InNamespace) -> None:
     def deeds() -> None:
         overlay()
         (spot / "old").write_text("")
         assert "variant" in overlay(variant="minbase")["msg"]
         result = overlay(variant="minbase", on_drift="rebuild")
-        assert f"replace {spot} as an overlay of a base image" in result["actions"]
+        assert (
+            f"replace {spot} as an overlay of a base image, and write {fstab}" in result["actions"]
+        )
         assert line(spot) == ["overlay"]
         assert not (spot / "old").exists()
         assert sorted(os.listdir(spot.parent)) == ["j", "j.overlay"]
@@ -199,7 +202,7 @@ def test_in_use_it_stays(
 
 
 def test_an_image_that_is_gone(
-    overlay: Call, spot: Path, tmp_path: Path, in_namespace: InNamespace
+    overlay: Call, spot: Path, fstab: Path, tmp_path: Path, in_namespace: InNamespace
 ) -> None:
     def deeds() -> None:
         overlay()

@@ -128,3 +128,18 @@ def test_what_is_mounted_from_the_host_is_not_written_to(
 def test_twice_the_same_file_is_no_crash(put: Put, jail: Path) -> None:
     result = put({"dest": "/etc/x", "content": "1"}, {"dest": "/etc//x", "state": "absent"})
     assert "Traceback" not in str(result)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_what_is_too_large_is_refused(put: Put, jail: Path, tmp_path: Path, size: int) -> None:
+    """Not cut off: of sixteen MiB all is put, of one byte more nothing."""
+    text = "x" * ((16 << 20) + size)
+    (tmp_path / "large").write_text(text)
+    for source in ({"content": text}, {"src": str(tmp_path / "large")}):
+        result = put({"dest": "/etc/large", **source})
+        if size:
+            assert f"Cannot write {jail}/etc/large: what it should hold is larger" in result["msg"]
+            assert not (jail / "etc/large").exists()
+        else:
+            assert (jail / "etc/large").read_text() == text
+            assert not put({"dest": "/etc/large", **source})["changed"]

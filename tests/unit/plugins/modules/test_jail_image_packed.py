@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
+    _image,
     _images,
     _procs,
 )
@@ -33,20 +34,19 @@ def test_what_came_packed_and_was_changed(
     offer = seed()
     receive(offer)
 
-    def told() -> list[bool]:
-        (image,) = run(jail_info, paths=[str(tmp_path / "jails/j")])["images"]
-        return [image[key] for key in ("seeded", "packed", "intact")]
+    def told() -> list[list[bool]]:
+        images = run(jail_info, paths=[str(tmp_path / "jails/j")])["images"]
+        return [[image[key] for key in ("seeded", "packed", "intact")] for image in images]
 
-    assert told() == [True, True, True]
+    assert told() == [[True, True, True]]
     place = tmp_path / "other/store" / offer["images"][0]["name"]
     (packed,) = (place / "packed").iterdir()
     with open(packed, "ab") as handle:
         handle.write(b"x")
-    assert told() == [True, True, False]
+    assert told() == [[True, True, False]]
     assert other("k")["actions"][0].startswith("bootstrap ")
-    # What was bootstrapped is an image of this host's own, and takes its place.
-    assert told() == [False, False, True]
-    assert sorted(os.listdir(place)) == ["image.json", "jails", "root"]
+    # What was bootstrapped is an image of this host's own.
+    assert sorted(told()) == [[False, False, True], [True, True, False]]
 
 
 def test_where_files_share_their_blocks(
@@ -143,8 +143,7 @@ def test_an_overlay_of_what_came_packed(
         made = other("k", storage="overlay", fstab=str(fstab))
         assert made["actions"] == [
             f"unpack the image {name[:12]}",
-            f"make {made['path']} as an overlay of a base image",
-            f"write {fstab}",
+            f"make {made['path']} as an overlay of a base image, and write {fstab}",
         ]
         assert sorted(os.listdir(two)) == ["image.json", "jails", "root"]
         assert tree(one / "root") == tree(two / "root")
@@ -152,3 +151,38 @@ def test_an_overlay_of_what_came_packed(
         assert other("k", state="absent", fstab=str(fstab))["changed"]
 
     in_namespace(deeds)
+
+
+def test_a_rebuild_is_bootstrapped(seed: Call, receive: Call, other: Call, tmp_path: Path) -> None:
+    """What another host offers is for jails that are not there."""
+    offer = seed()
+    receive(offer, port=nobody_listens())
+    assert other("k", variant="minbase")["changed"]
+    (sent,) = offer["images"]
+    given = {
+        "host": "127.0.0.1",
+        "port": offer["port"],
+        "images": [{**sent, "path": str(tmp_path / "jails/k")}],
+    }
+    for check in (True, False):
+        rebuilt = other("k", on_drift="rebuild", image_from=given, check=check)
+        assert rebuilt["actions"][0].startswith("replace ")
+    assert other("k")["changed"] is False
+
+
+def test_what_is_here_and_old_counts_as_new(seed: Call, receive: Call, tmp_path: Path) -> None:
+    """The other host has asked the archive, which this one cannot do perhaps."""
+    offer = seed()
+    assert receive(offer)["changed"]
+    (image,) = _images.listed(str(tmp_path / "other/store"))
+    old = image._replace(created=image.created - 7200)
+    _image.seal(old)
+    packed = os.stat(old.archive)
+    assert receive(offer)["actions"] == [
+        f"receive the image {offer['images'][0]['name'][:12]} from 127.0.0.1"
+    ]
+    (new,) = _images.listed(str(tmp_path / "other/store"))
+    assert new.created > old.created + 7000
+    assert os.stat(new.archive) == packed
+    assert _image.is_intact(new)
+    assert receive(offer)["changed"] is False
