@@ -288,6 +288,8 @@ def controller(host: Host, sshd: Sshd) -> Iterator[Controller]:
 def _base(host: Host, name: str, **changes: Any) -> Path:
     path = host.folder / name
     host.done("debootstrap_jail", 600, **bootstrap(path, **changes))
+    # Who asks for the machine's own name, as sudo does, must not depend on a name server.
+    (path / "etc/hosts").write_text(f"127.0.0.1 localhost {os.uname().nodename}\n")
     return path
 
 
