@@ -103,7 +103,8 @@ def _wanted(other: Against) -> str:
 def facts(found: Found) -> str:
     """When and on what a subject was measured."""
     told = ", ".join(f"{name} {value}" for name, value in found["facts"].items())
-    return f"{found['runs']} turns on {found['date']}. {told}.\n"
+    turns = "1 turn" if found["runs"] == 1 else f"{found['runs']} turns"
+    return f"{turns} on {found['date']}. {told}.\n"
 
 
 def page(results: dict[str, Found]) -> str:
