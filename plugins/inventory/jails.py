@@ -68,10 +68,11 @@ keyed_groups:
   - {prefix: jail_variant, key: jail.variant | default('minbase')}
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.data import InventoryData
 from ansible.inventory.helpers import get_group_vars
 from ansible.inventory.host import Host
@@ -115,7 +116,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 jails.setdefault(jail["path"], jail)
             if not jails:
                 continue
-            way = _hosts.way_in(host, self._evaluated(host, variables))
+            try:
+                way = _hosts.way_in(host, self._evaluated(host, variables))
+            except AnsibleError as error:
+                # What is wrong with one host is no reason to lose the jails of the others.
+                self.display.warning(f"Left out the jails of {host}: {error}")
+                continue
             if way is None:
                 self.display.warning(
                     f"Left out the jails of {host}: there is no connection into jails by way of "
@@ -205,8 +211,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _evaluated(self, host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The connection's variables with their templates evaluated for the host, not the jail."""
         self.templar.available_variables = {**variables, "inventory_hostname": host}
-        return {
-            name: self.templar.template(value)
+        found = {
+            # What is no template stays what it is, above all a secret of a vault.
+            name: self.templar.template(value) if self.templar.is_template(value) else value
             for name, value in variables.items()
-            if name.startswith("ansible_") and not name.startswith("ansible_facts")
+            if _hosts.leads_there(name)
         }
+        # Often one that only a play knows; then jails are entered with what the host has.
+        with contextlib.suppress(AnsibleError):
+            interpreter = variables.get("ansible_python_interpreter", "")
+            found["ansible_python_interpreter"] = self.templar.template(interpreter)
+        return found

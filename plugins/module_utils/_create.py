@@ -30,11 +30,11 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _receive,
     _recipe,
     _rootfs,
+    _storage,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._bootstrap import Engine, Recipe
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError, Refused
 from ansible_collections.jaulas.chroot.plugins.module_utils._image import Image
-from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 
 #: Where the engines look for keys when no keyring is named.
@@ -100,7 +100,7 @@ def plan(path: str, params: Mapping[str, Any], foreseen: Foreseen | None = None)
             f"Cannot bootstrap {path}: something that is not ours is there (no {_rootfs.MARKER}).",
             "Move it away or choose another path; it is left as it is.",
         )
-    overlay = _overlay.find(path)
+    overlay = _storage.find(path)
     marker = marker or (overlay.marker if overlay else None)
     declared = _recipe.parameters(made, str(params["engine"]), str(params["storage"]))
     differences = _marker.drift(declared, marker) if marker else []
@@ -128,17 +128,17 @@ def _keep(
     path: str,
     marker: _marker.Marker,
     differences: list[str],
-    overlay: _overlay.Overlay | None,
+    overlay: _storage.Overlay | None,
     fstab: str,
 ) -> Plan:
     """Plan for a jail that is complete: what is to be cleared, and an overlay to be mounted."""
-    operations: list[Operation] = [ClearLeftover(name) for name in _overlay.leftovers(path)]
+    operations: list[Operation] = _overlay.clearing(path)
     observe = _observer(path, fstab, overlay is not None)
     before = observe()
     after = before
     if overlay:
         text = _files.read_text(fstab)
-        new_text = _overlay.fstab_text(path, text, overlay.image)
+        new_text = _storage.fstab_text(path, text, overlay.image)
         after = {**_jail.state(path, marker.parameters), fstab: new_text}
         if not overlay.mounted:
             operations.append(_overlay.MountOverlay(path, overlay.image))
@@ -237,7 +237,7 @@ def _make(
     if obstacle:
         warnings.append(f"Packages are not kept for other jails: {obstacle}")
     images = [image] if image else []
-    operations: list[Operation] = [ClearLeftover(name) for name in _overlay.leftovers(path)]
+    operations: list[Operation] = _overlay.clearing(path)
     if on_overlay and keeping:
         if not is_foreseen:
             bootstrap = _build.MakeImage(path, made, engine, declared, keeping, images)
@@ -256,7 +256,7 @@ def _make(
     observe = _observer(path, fstab, on_overlay and image is not None)
     if on_overlay and image:
         text = _files.read_text(fstab)
-        after = {**after, fstab: _overlay.fstab_text(path, text, image.path)}
+        after = {**after, fstab: _storage.fstab_text(path, text, image.path)}
     return Plan(
         operations=operations,
         before=observe(),

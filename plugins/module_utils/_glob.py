@@ -27,7 +27,7 @@ def _below(root: Root, base: str, names: list[str]) -> Iterator[str]:
     for name in _matches(root, base, head):
         place = f"{base}/{name}"
         # A dangling link exists, as it does for the shell; below one there is nothing.
-        if root.find(place, follow=bool(rest)):
+        if root.exists(place, follow=bool(rest)):
             yield from _below(root, place, rest)
 
 

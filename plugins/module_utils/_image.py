@@ -91,13 +91,18 @@ class Image(Record):
         return self._replace(seal=hashlib.sha256(text.encode()).hexdigest())
 
     def jails(self) -> list[str]:
-        """The jails whose storage is an overlay of this image, as they have been noted.
+        """The jails whose storage is an overlay of this image."""
+        return jails_of(self.path)
 
-        One that cannot be seen counts too: the disk that it is on may just not be mounted.
-        """
-        with contextlib.suppress(FileNotFoundError):
-            return sorted(unquote(name) for name in os.listdir(f"{self.path}/{JAILS}"))
-        return []
+
+def jails_of(path: str) -> list[str]:
+    """The jails that are noted to need an image, whatever it says of itself.
+
+    One that cannot be seen counts too: the disk that it is on may just not be mounted.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(unquote(name) for name in os.listdir(f"{path}/{JAILS}"))
+    return []
 
 
 def read(path: str) -> Image | None:

@@ -165,11 +165,12 @@ def keeping(path: str, fits: Callable[[Image], bool] = _image.is_intact) -> Iter
         if there and fits(there):
             yield None
             return
-        if there and there.jails():
+        jails = _image.jails_of(path)
+        if jails:
             raise Refused(
                 f"Cannot replace the image {path}: overlays are made of it, and it has changed.",
                 "Remove these jails first.",
-                jails=there.jails(),
+                jails=jails,
             )
         with partial(path) as folder:
             new = f"{folder}/image"
@@ -212,7 +213,8 @@ def note(image: Image, jail: str) -> None:
 
 def noted(store: str, jail: str) -> list[str]:
     """The images of a store that a jail is noted to need."""
-    return [image.path for image in listed(store) if jail in image.jails()]
+    paths = [f"{store}/{name}" for name in (os.listdir(store) if os.path.isdir(store) else [])]
+    return [path for path in paths if jail in _image.jails_of(path)]
 
 
 def forget(path: str, jail: str) -> None:
@@ -249,6 +251,7 @@ class DropImage(Record):
     def apply(self) -> None:
         path = self.image.path
         with _files.last_one(path) as alone:
-            if alone and os.path.lexists(path) and not self.image.jails():
+            # The same name may be that of a newer one by now.
+            if alone and _image.read(path) == self.image and not self.image.jails():
                 with partial(path) as folder:
                     os.rename(path, f"{folder}/image")

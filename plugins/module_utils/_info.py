@@ -17,9 +17,9 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _jail,
     _marker,
     _mounts,
-    _overlay,
     _procs,
     _rootfs,
+    _storage,
     _trees,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
@@ -42,7 +42,7 @@ def search(roots: Iterable[str]) -> list[str]:
             if os.path.islink(place) or not os.path.isdir(place):
                 continue
             # A jail whose overlay is not mounted holds nothing; its storage tells of it.
-            jail = _overlay.owner(place)
+            jail = _storage.owner(place)
             if jail or _holds_system(place):
                 found.append(jail or place)
     return found
@@ -81,8 +81,8 @@ def look(paths: Collection[str]) -> Sight:
 
 def describe(path: str, sight: Sight) -> dict[str, object]:
     """Everything that can be read about one path."""
-    overlay = _overlay.find(path, sight.table)
-    leftovers = _overlay.leftovers(path)
+    overlay = _storage.find(path, sight.table)
+    leftovers = _storage.leftovers(path)
     lines = sight.lines[path]
     result: dict[str, object] = {
         "path": path,
@@ -117,7 +117,7 @@ def describe(path: str, sight: Sight) -> dict[str, object]:
     present = _mounts.below(sight.table, path)
     result.update(
         size=_trees.size(
-            _overlay.storage(path) if overlay else path, {mount.point for mount in present}
+            _storage.storage(path) if overlay else path, {mount.point for mount in present}
         ),
         mounts=[_mounts.describe_mount(mount) for mount in present],
         mounts_elsewhere=[mount.describe() for mount in sight.mounts[path] if not mount.own],

@@ -27,6 +27,20 @@ def check(result: int, path: str) -> None:
         raise OSError(code, os.strerror(code), path)
 
 
+def forget_arguments() -> None:
+    """Wipe what others see as the arguments and the environment that this process was started with.
+
+    Where they are is told by fields 48 to 51 of stat (proc(5)).
+    """
+    with open("/proc/self/stat", "rb") as handle:
+        # The name, in brackets, may hold anything.
+        fields = handle.read().rpartition(b")")[2].split()
+    for start, end in (map(int, fields[45:47]), map(int, fields[47:49])):
+        # Zeros where the kernel does not tell.
+        if start:
+            ctypes.memset(start, 0, end - start)
+
+
 def die_with_parent(signal_number: int = 9) -> None:
     """Have the kernel signal this process (SIGKILL) when its parent ends, however it ends."""
     check(libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "")

@@ -14,12 +14,16 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
     Adjust,
     Attach,
     Detach,
+    Isolate,
     MakePoint,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import is_inside
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation
 from ansible_collections.jaulas.chroot.plugins.module_utils._profiles import Wanted
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
+
+#: Each mount of these is a file system of its own.
+_FRESH = ("tmpfs", "ramfs", "devpts", "overlay")
 
 #: Device and inode: what a bind mount and its source have in common (stat(2)).
 Identity = tuple[int, int]
@@ -95,9 +99,9 @@ def _is_same(goal: Goal, mount: Mount, seen: Mapping[str, Identity], elsewhere: 
         return seen.get(mount.point) == goal.source.identity
     if mount.fstype != goal.wanted.fstype or mount.root != "/":
         return False
-    # A bind of the host's own tmpfs is not the fresh one that was asked for. The kernel has only
-    # one proc for a PID namespace and one sysfs for a network namespace: those may be shared.
-    return mount.fstype in ("proc", "sysfs") or mount.device not in elsewhere
+    # A bind of the host's own tmpfs is not the fresh one that was asked for. Of others there is
+    # only one, be it for the host, a namespace or a disk: it may well be mounted elsewhere too.
+    return mount.fstype not in _FRESH or mount.device not in elsewhere
 
 
 def _differs(goal: Goal, mount: Mount) -> bool:
@@ -163,11 +167,8 @@ def plan(
     drop = _with_what_is_in_the_way({mount.id for mount in mounts} - keep, mounts)
     kept = {point: mount for point, mount in kept.items() if mount.id not in drop}
 
-    operations: list[Operation] = [
-        Detach(jail, mount.point[len(jail.rstrip("/")) :], mount.id)
-        for mount in _mountinfo.unmount_order(mounts)
-        if mount.id in drop
-    ]
+    gone = [mount for mount in _mountinfo.unmount_order(mounts) if mount.id in drop]
+    operations = _detaching(jail, gone, mounts)
     for goal in goals:
         present = kept.get(goal.point)
         if present is None:
@@ -178,6 +179,24 @@ def plan(
         elif _differs(goal, present):
             operations.append(Adjust(jail, goal.placed, goal.restrictions))
     return operations
+
+
+def _detaching(jail: str, gone: Iterable[Mount], mounts: Iterable[Mount]) -> list[Operation]:
+    """List what unmounts some mounts, in that order, and unmounts nothing of the host."""
+    shared = {mount.id: mount for mount in mounts if "shared" in mount.propagation.split(",")}
+    operations: list[Operation] = []
+    for mount in gone:
+        around = shared.get(mount.parent)
+        # What covers all of a mount hides it: no path leads there yet.
+        if around and around.point != mount.point:
+            operations.append(Isolate(jail, _inside(jail, around), around.id))
+            del shared[around.id]
+        operations.append(Detach(jail, _inside(jail, mount), mount.id))
+    return operations
+
+
+def _inside(jail: str, mount: Mount) -> str:
+    return mount.point[len(jail.rstrip("/")) :]
 
 
 def _grown(

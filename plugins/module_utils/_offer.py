@@ -15,11 +15,11 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _archive,
     _image,
     _images,
-    _overlay,
     _pack,
     _procs,
     _rootfs,
     _serve,
+    _storage,
     _trees,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
@@ -101,7 +101,7 @@ class Serve(Record):
 
 def _image_of(path: str, params: Mapping[str, Any]) -> Image | None:
     """The youngest image that a jail like this one would be made of, here and now."""
-    marker = _overlay.marker_of(path)
+    marker = _storage.marker_of(path)
     if marker is None:
         return None
     kind = _images.kind_of(marker.parameters)

@@ -190,6 +190,28 @@ class Adjust(Record):
                 ) from None
 
 
+class Isolate(Record):
+    """Stop sharing what happens on a mount of a jail with where it came from.
+
+    Unmounting something on a mount that is shared unmounts the same thing there too: on the host.
+    """
+
+    jail: str
+    dest: str
+    id: int
+
+    def describe(self) -> str:
+        return f"make {self.jail}{self.dest} private"
+
+    def apply(self) -> None:
+        point = f"{self.jail}{self.dest}"
+        with Root(self.jail) as root:
+            place = root.locate(self.dest, follow=False)
+            if mount_id(place.fd) != self.id:
+                raise Busy(f"Cannot make {point} private: the mount there is another by now.")
+            _kernel.set_propagation(place.magic, "private")
+
+
 class Detach(Record):
     """Unmount one mount of a jail, never lazily. id is the kernel's, dest a true inside path."""
 

@@ -128,7 +128,8 @@ def _argv(params: Mapping[str, Any], names: Sequence[str], damaged: Sequence[str
     if params["state"] == "absent":
         return ["apt-get", *_APT, *options, "remove", "--", *names]
     if "*" in names:
-        return ["apt-get", *_APT, *options, "dist-upgrade"]
+        others = [name for name in names if name != "*"]
+        return ["apt-get", *_APT, *options, "dist-upgrade", *(["--", *others] if others else [])]
     if damaged:
         options.append("--reinstall")
     wanted = dict.fromkeys([*names, *damaged])

@@ -179,9 +179,17 @@ class Root:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if error.errno == errno.ELOOP:
+            if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
                 return None
             raise
+
+    def exists(self, path: str, follow: bool = True) -> bool:
+        """Tell whether there is anything, without keeping it open."""
+        found = self.find(path, follow)
+        if found:
+            self._open.remove(found.fd)
+            os.close(found.fd)
+        return found is not None
 
     def parent(self, path: str) -> tuple[Located, str]:
         """Find the directory that holds a path, and the path's last name in it."""

@@ -10,11 +10,11 @@ import os
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import _files, _mountinfo
 from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import suppress
-from ansible_collections.jaulas.chroot.plugins.module_utils._paths import around, is_inside
+from ansible_collections.jaulas.chroot.plugins.module_utils._paths import around
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class Process(Record):
@@ -144,17 +144,31 @@ def mounts_below(folder: str, itself: bool = False) -> list[SeenMount]:
     return mounts_below_each([folder], itself)[folder]
 
 
-def mounts_of(folder: str) -> list[SeenMount]:
-    """Find where else, in every mount namespace that is seen, files of a folder are mounted."""
-    source = _mountinfo.origin(folder, mount_table())
+def _mounts_where(fits: Callable[[str, _mountinfo.Mount], bool]) -> list[SeenMount]:
+    """Find the mounts that fit, by their point and by what they are, in all namespaces seen."""
     found: dict[tuple[str, str], SeenMount] = {}
     own_namespace = os.readlink("/proc/self/ns/mnt")
     for pid, namespace, root, mounts in _tables():
         for mount in mounts:
             point = (root + mount.point).rstrip("/") or "/"
-            if source is None or mount.device != source[0] or is_inside(point, folder):
-                continue
-            if point != folder and source[1] in around(mount.root, (source[1],)):
+            if fits(point, mount):
                 seen = SeenMount(point, mount.fstype, pid, _name(pid), namespace == own_namespace)
                 found.setdefault((namespace, point), seen)
     return list(found.values())
+
+
+def mounts_of(folder: str) -> list[SeenMount]:
+    """Find where else than below a folder, or on it, its files are mounted."""
+    source = _mountinfo.origin(folder, mount_table())
+
+    def fits(point: str, mount: _mountinfo.Mount) -> bool:
+        if source is None or mount.device != source[0] or folder in around(point, (folder,)):
+            return False
+        return source[1] in around(mount.root, (source[1],))
+
+    return _mounts_where(fits)
+
+
+def mounts_with(option: str) -> list[SeenMount]:
+    """Find the mounts whose file system has an option, such as the storage of an overlay."""
+    return _mounts_where(lambda _point, mount: option in mount.super_options)

@@ -38,7 +38,8 @@ def prove_unused(path: str, deed: str, kill: bool, overlay: bool = False) -> Non
             "Unmount them first (bind_mounts with state: absent does it for the host).",
             mounts=[mount.describe() for mount in mounts],
         )
-    elsewhere = [mount.describe() for mount in _procs.mounts_of(path)]
+    # Copies of the mount of an overlay go with it, as a rule; those that stay are seen then.
+    elsewhere = [] if overlay else [mount.describe() for mount in _procs.mounts_of(path)]
     if elsewhere:
         raise Refused(
             f"Cannot {deed} {path}: its files are mounted elsewhere: {listed(elsewhere)}.",
@@ -52,7 +53,7 @@ def prove_unused(path: str, deed: str, kill: bool, overlay: bool = False) -> Non
             f"{listed(lines)}.",
             "Take the lines out first (bind_mounts with state: absent does it).",
         )
-    processes = [item for item in _procs.inside(path) if not (kill and may_end(item))]
+    processes = [item for item in _procs.inside(path) if not (kill and may_end(item, path))]
     if processes:
         names = listed([process.describe() for process in processes])
         raise Refused(
@@ -73,10 +74,23 @@ def _ancestors() -> set[int]:
     return found
 
 
-def may_end(process: Process) -> bool:
+def may_end(process: Process, path: str) -> bool:
     """Tell whether a process runs inside, and does not just hold a file open there."""
     lives_there = process.reason.split()[0] in ("root", "cwd", "exe")
-    return lives_there and process.pid not in _ancestors()
+    return lives_there and process.pid not in _ancestors() and _means_the_same(process.pid, path)
+
+
+def _means_the_same(pid: int, path: str) -> bool:
+    """Tell whether a path that a process is said to be at is that of this host.
+
+    In a container of its own it would be a place in that one.
+    """
+    try:
+        if os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt"):
+            return True
+        return os.path.samestat(os.stat(f"/proc/{pid}/root"), os.stat(path))
+    except OSError:
+        return False
 
 
 class EndProcesses(Record):
@@ -100,7 +114,7 @@ class EndProcesses(Record):
         raise Busy(f"Cannot end all processes inside {self.path}: {names} are still there.")
 
     def _found(self) -> list[Process]:
-        return [process for process in _procs.inside(self.path) if may_end(process)]
+        return [process for process in _procs.inside(self.path) if may_end(process, self.path)]
 
 
 def _within(seconds: float, done: Callable[[], bool]) -> bool:
@@ -115,4 +129,5 @@ def _within(seconds: float, done: Callable[[], bool]) -> bool:
 
 def ending(path: str) -> list[EndProcesses]:
     """List what ends the processes inside a jail, if there are any."""
-    return [EndProcesses(path)] if any(map(may_end, _procs.inside(path))) else []
+    found = any(may_end(process, path) for process in _procs.inside(path))
+    return [EndProcesses(path)] if found else []

@@ -23,11 +23,11 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _pack,
     _procs,
     _rootfs,
+    _storage,
     _trees,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mount
-from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
@@ -159,7 +159,7 @@ def plan_for(
         if not _download.reaches(given["host"], given["port"]):
             lost[sent.name] = _SILENT
             continue
-        operations += [ClearLeftover(name) for name in _overlay.leftovers(make.path)]
+        operations += _overlay.clearing(make.path)
         operations.append(Receive(sent, given["host"], given["port"], "", lost))
         if not make.on_overlay:
             operations.append(make._replace(target=sent.target))
@@ -179,7 +179,7 @@ def plan_for(
 
 def _is_here(sent: Sent) -> str:
     """Say why an image need not be received."""
-    if _overlay.marker_of(sent.path):
+    if _storage.marker_of(sent.path):
         return f"{sent.path} is complete"
     image = _image.read(sent.target)
     if image and _images.is_received(image) and _image.is_intact(image):

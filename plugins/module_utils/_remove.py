@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _jail, _overlay
+from ansible_collections.jaulas.chroot.plugins.module_utils import _jail, _overlay, _storage
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Refused
-from ansible_collections.jaulas.chroot.plugins.module_utils._partial import ClearLeftover, partial
+from ansible_collections.jaulas.chroot.plugins.module_utils._partial import partial
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan
 from ansible_collections.jaulas.chroot.plugins.module_utils._proof import ending, prove_unused
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
@@ -34,13 +34,13 @@ class RemoveJail(Record):
 def plan(path: str, kill: bool, fstab: str) -> Plan:
     """Plan a jail's absence, and that of what earlier runs left of it."""
     kind, marker = _jail.inspect(path)
-    overlay = _overlay.find(path)
+    overlay = _storage.find(path)
     if kind == "foreign" or (kind == "empty" and not overlay):
         raise Refused(
             f"Cannot remove {path}: it is no jail of ours (no marker in it).",
             "Delete it by hand if it is not needed; it is left as it is.",
         )
-    operations: list[Operation] = [ClearLeftover(name) for name in _overlay.leftovers(path)]
+    operations: list[Operation] = _overlay.clearing(path)
     if marker or overlay:
         prove_unused(path, "remove", kill, overlay=bool(overlay))
         if kill:

@@ -14,6 +14,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _arch,
     _files,
     _kernel,
+    _libc,
     _process,
     _procs,
     _profiles,
@@ -253,8 +254,9 @@ def _lock_away(folder: str) -> None:
     It is process 1 to the jail, where /proc/1/root is a way to whatever its root is, and from
     there by `..` to all above: to nothing, once the mount is detached. That it is another root
     than the jail's is also how programs find out that they are in a chroot, and by its name they
-    guess what manages services.
+    guess what manages services. Its arguments and environment are those of what entered.
     """
+    _libc.forget_arguments()
     with open("/proc/self/comm", "w", encoding="utf-8") as comm:
         comm.write("init")
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -379,7 +379,7 @@ rc:
   type: int
   sample: 1
 mounts:
-  description: What is mounted in the jail, a line each.
+  description: What is mounted in the jail, or where its files are mounted elsewhere, a line each.
   returned: when that stops a removal or a rebuild
   type: list
   elements: str

@@ -30,18 +30,21 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def leads_there(name: str) -> bool:
+    """Tell whether a variable of a host is about the way into its jails."""
+    about_it = name.startswith("ansible_") and not _HOST_ONLY.fullmatch(name)
+    return about_it or name == "ansible_connection"
+
+
 def way_in(host: str, variables: Mapping[str, Any]) -> dict[str, Any] | None:
     """The variables of a host that lead into its jails, or None where there is no way."""
     connection = _CONNECTIONS.get(str(variables.get("ansible_connection", "ssh")))
     if connection is None:
         return None
-    kept = {
-        name: value
-        for name, value in variables.items()
-        if name.startswith("ansible_") and not _HOST_ONLY.fullmatch(name)
-    }
+    kept = {name: value for name, value in variables.items() if leads_there(name)}
     python = str(variables.get("ansible_python_interpreter", ""))
-    if python.startswith("/"):
+    # One that is called with arguments is none that a shell finds by its name.
+    if python.startswith("/") and len(python.split()) == 1:
         kept.setdefault("ansible_jail_host_python", python)
     return {
         "ansible_host": host,

@@ -101,6 +101,16 @@ class Inside(ConnectionBase):
         finally:
             self._on_host = False
 
+    @contextlib.contextmanager
+    def _untold(self) -> Iterator[None]:
+        """Let core not print what is read: it is somebody's file, and large."""
+        before = self._play_context.no_log
+        self._play_context.no_log = True
+        try:
+            yield
+        finally:
+            self._play_context.no_log = before
+
     def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:
         """As core's. It is how we hear that the task's module goes on in the background."""
         self._lasting = self._lasting or wrap_async
@@ -272,7 +282,8 @@ class Inside(ConnectionBase):
             while True:
                 done = file.tell() // _FETCH_CHUNK
                 command = f"dd if={source} bs={_FETCH_CHUNK} skip={done} count=1"
-                chunk = self._transfer(command, None, what)
+                with self._untold():
+                    chunk = self._transfer(command, None, what)
                 file.write(chunk)
                 if len(chunk) < _FETCH_CHUNK:
                     return

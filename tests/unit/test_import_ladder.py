@@ -25,7 +25,7 @@ LADDER = (
     "_mounts _bootstrap _jail",
     "_mount_lines _session _proof _deb_proxy _finish _obstacles _partial _recipe",
     "_engine _image",
-    "_images _identity _enter _exec _mount_set _packages _put _pack",
+    "_images _storage _identity _enter _exec _mount_set _packages _put _pack",
     "_build",
     "_overlay",
     "_remove _info _offer _receive",

@@ -146,3 +146,30 @@ def test_a_file_of_another_name_is_not_read(tmp_path: Path) -> None:
     argv = [program, "-i", str(tmp_path), "--list"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert "a.web" not in done.stdout
+
+
+def test_what_one_host_has_wrong_costs_no_other_its_jails(tmp_path: Path) -> None:
+    """A variable that only a play knows, and one of become that is none of the jails' business."""
+    hosts = {
+        "web": {"jails": JAILS, "ansible_become_password": "{{ vault_x }}"},
+        "here": {"jails": JAILS, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "bad": {"jails": JAILS, "ansible_port": "{{ nobody_knows }}"},
+    }
+    manager = read(tmp_path, {"hosts": hosts})
+    assert sorted(manager.names("jails")) == ["a.here", "a.web", "b.here", "b.web"]
+    assert "Left out the jails of bad" in manager.said
+
+
+def test_a_secret_of_a_vault_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "word").write_text("word")
+    program = os.path.join(os.path.dirname(sys.executable), "ansible-vault")
+    argv = [program, "encrypt_string", "--vault-password-file", str(tmp_path / "word"), "TOPSECRET"]
+    vault = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    folder = tmp_path / "inventory"
+    (folder / "host_vars").mkdir(parents=True)
+    (folder / "host_vars/web.yml").write_text(f"ansible_password: {vault}")
+    options = ("--vault-password-file", str(tmp_path / "word"))
+    manager = read(folder, {"hosts": {"web": {"jails": JAILS}}}, None, *options)
+    secret = manager.variables("a.web")["ansible_password"]
+    assert secret == manager.variables("web")["ansible_password"]
+    assert "TOPSECRET" not in str(secret)

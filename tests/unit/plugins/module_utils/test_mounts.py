@@ -11,6 +11,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
     Adjust,
     Attach,
     Detach,
+    Isolate,
     MakePoint,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation
@@ -35,7 +36,7 @@ def with_mounts(*wanted: Wanted) -> Toy:
 
 
 def brief(operations: list[Operation]) -> list[str]:
-    signs: dict[type, str] = {Detach: "-", Attach: "+", Adjust: "~", MakePoint: "!"}
+    signs: dict[type, str] = {Detach: "-", Isolate: "|", Attach: "+", Adjust: "~", MakePoint: "!"}
     places = [getattr(item, "dest", None) or item.wanted.dest for item in operations]
     return [f"{signs[type(item)]}{place}" for item, place in zip(operations, places)]
 

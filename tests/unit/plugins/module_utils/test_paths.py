@@ -274,3 +274,19 @@ def test_mount_id_tells_mounts_apart() -> None:
     for fd in fds:
         os.close(fd)
     assert numbers[0] != numbers[1]
+
+
+def test_a_link_that_is_too_long_leads_nowhere(tree: Path) -> None:
+    (tree / "long").symlink_to("x" * 300)
+    with Root(str(tree)) as root:
+        assert root.find("/long/x") is None
+
+
+def test_looking_keeps_nothing_open(tree: Path) -> None:
+    """Of a pattern there may be more matches than files that may be open."""
+    for number in range(50):
+        (tree / f"many-{number}").write_text("")
+    with Root(str(tree)) as root:
+        before = len(os.listdir("/proc/self/fd"))
+        assert len(glob(root, "/many-*")) == 50
+        assert len(os.listdir("/proc/self/fd")) < before + 5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel, _procs
+from ansible_collections.jaulas.chroot.plugins.module_utils import _kernel, _procs, _proof
 
 
 @pytest.fixture
@@ -94,3 +94,31 @@ def test_mounts_of_any_name_in_another_namespace(folder: Path, name: str) -> Non
     assert not seen[0].own
     assert f"pid {child}" in seen[0].describe()
     assert _procs.mounts_below(str(folder)) == []
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_nobody_in_a_container_is_ended_for_a_name(folder: Path, apart: bool) -> None:
+    """Where it says that it works may be a place of its own, which is called like ours."""
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if apart:
+                _kernel.unshare(_kernel.NEW_MOUNTS)
+                _kernel.set_propagation("/", "rprivate")
+                _kernel.mount("tmpfs", str(folder), "tmpfs", frozenset())
+            os.chdir(folder)
+            os.write(told, b"x")
+            os.execvp("sleep", ["sleep", "1000"])
+        finally:
+            os._exit(1)
+    os.close(told)
+    try:
+        assert os.read(ready, 1) == b"x"
+        (process,) = _procs.inside(str(folder))
+        assert (process.pid, process.reason) == (child, f"cwd {folder}")
+        assert _proof.may_end(process, str(folder)) is not apart
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        os.close(ready)

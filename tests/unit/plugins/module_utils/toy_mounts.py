@@ -15,6 +15,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
     Adjust,
     Attach,
     Detach,
+    Isolate,
     MakePoint,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import components, is_inside
@@ -118,6 +119,10 @@ class Toy:
     def apply(self, operation: Operation) -> None:
         if isinstance(operation, Detach):
             self._detach(operation)
+        elif isinstance(operation, Isolate):
+            found = self.top(operation.jail + operation.dest)
+            assert found.id == operation.id
+            self.table[self.table.index(found)] = found._replace(tags=())
         elif isinstance(operation, Attach):
             self.add(operation.wanted, operation.flags)
         elif isinstance(operation, Adjust):

@@ -207,3 +207,28 @@ def test_a_link_above_leads_back_inside(
         assert not mount(item)["changed"]
 
     in_namespace(deeds)
+
+
+@pytest.mark.parametrize("state", ["mounted", "absent"])
+def test_what_was_mounted_by_hand_goes_without_the_host(
+    mount: Mount, jail: Path, source: Path, in_namespace: InNamespace, state: str
+) -> None:
+    """`mount --rbind` shares with its source: unmounting there would unmount the host's own."""
+
+    def deeds() -> None:
+        _kernel.mount("tmpfs", str(source), "tmpfs", frozenset())
+        for name in ("shm", "shm/inner", "mqueue"):
+            (source / name).mkdir()
+            _kernel.mount("tmpfs", str(source / name), "tmpfs", frozenset())
+        _kernel.set_propagation(str(source), "rshared")
+        host = [point for point in below(source.parent) if point.startswith(f"{source}/")]
+        (jail / "dev").mkdir(exist_ok=True)
+        _kernel.bind(str(source), str(jail / "dev"), recursive=True)
+        items = [{"src": str(source), "dest": "/dev"}] if state == "mounted" else []
+        done = mount(*items, state=state)
+        assert done["changed"], done
+        assert below(jail) == ([f"{jail}/dev"] if items else [])
+        assert [point for point in below(source.parent) if point.startswith(f"{source}/")] == host
+        assert not mount(*items, state=state)["changed"]
+
+    in_namespace(deeds)

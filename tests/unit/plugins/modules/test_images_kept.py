@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,13 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _files,
     _image,
     _images,
-    _kernel,
-    _overlay,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._errors import Refused
 from ansible_collections.jaulas.chroot.plugins.modules import debootstrap_jail, jail_info
 from ansible_collections.jaulas.chroot.tests.unit.plugins.modules.conftest import (
     WHOLE,
     Call,
     Install,
-    Result,
     Run,
 )
 
@@ -74,6 +71,28 @@ def test_one_that_has_come_to_be_needed_is_not_dropped(image: _image.Image) -> N
     _images.forget(image.path, "/srv/elsewhere/j")
     drop.apply()
     assert not os.path.exists(image.path)
+
+
+def test_one_that_was_made_anew_is_not_dropped(image: _image.Image) -> None:
+    """The plan was to drop the one that had this name before."""
+    drop = _images.DropImage(image)
+    redescribe(image, created=image.created + 1)
+    drop.apply()
+    assert os.path.exists(image.root)
+
+
+def test_one_that_is_needed_and_says_nothing_is_not_replaced(
+    image: _image.Image, spot: Path
+) -> None:
+    said = {"http://127.0.0.1:1/dists/trixie": "0" * 64}
+    keeping = _build.Keeping(os.path.dirname(image.path), image.inputs, 0)
+    kept = _build.keep_image(keeping, image.marker, said, str(spot))
+    _images.note(kept, "/srv/j")
+    Path(kept.path, "image.json").write_text("{}")
+    assert _images.noted(os.path.dirname(image.path), "/srv/j") == [kept.path]
+    with pytest.raises(Refused, match="overlays are made of it"):
+        _build.keep_image(keeping, image.marker, said, str(spot))
+    assert kept.jails() == ["/srv/j"]
 
 
 def test_halves_of_any_image_are_cleared(image: _image.Image, run: Run, spot: Path) -> None:
@@ -131,66 +150,3 @@ def test_odd_descriptions_harm_nobody(
     args = {"path": str(spot.parent / "k"), "suite": "trixie", "engine": "debootstrap"}
     assert run(debootstrap_jail, **args, check=True)["actions"][0].startswith("bootstrap ")
     assert "failed" not in run(jail_info, paths=[str(spot)])
-
-
-@pytest.fixture
-def overlay(engine: Install, run: Run, spot: Path, tmp_path: Path) -> Call:
-    """Make a jail on an overlay; no archive can be asked for its Release file."""
-    engine()
-    (tmp_path / "fstab").write_text("")
-
-    def call(name: str = "j", **options: object) -> Result:
-        chosen = {"suite": "trixie", "engine": "debootstrap", "storage": "overlay", **options}
-        fstab = str(tmp_path / "fstab")
-        return run(debootstrap_jail, path=str(spot.with_name(name)), fstab=fstab, **chosen)
-
-    return call
-
-
-def test_overlays_where_no_archive_can_be_asked(
-    overlay: Call, spot: Path, in_namespace: Callable[..., None]
-) -> None:
-    """Of two images nobody can tell then whether they are the same: each jail has its own."""
-
-    def deeds() -> None:
-        for name in ("j", "k"):
-            assert overlay(name)["actions"][0].startswith("bootstrap an image")
-            assert (spot.with_name(name) / ".jail.json").exists()
-
-    in_namespace(deeds)
-
-
-def test_fstab_never_names_another_image_than_the_storage_has(
-    overlay: Call,
-    spot: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    in_namespace: Callable[..., None],
-) -> None:
-    fstab, seen = tmp_path / "fstab", tmp_path / "seen"
-    exchange = _kernel.exchange
-
-    def watched(*ends: str) -> None:
-        seen.write_text(f"fstab: {fstab.read_text()}")
-        exchange(*ends)
-
-    monkeypatch.setattr(_kernel, "exchange", watched)
-
-    def image_of(variant: str) -> str:
-        overlay(variant=variant, on_drift="rebuild")
-        there = _overlay.find(str(spot))
-        assert there
-        assert there.marker
-        assert there.marker.parameters["variant"] == variant
-        root = f"{there.image}/root"
-        assert f"lowerdir={root}," in fstab.read_text()
-        assert f",x-systemd.requires-mounts-for={root}," in fstab.read_text()
-        return there.image
-
-    def deeds() -> None:
-        first, second = image_of("minbase"), image_of("buildd")
-        assert seen.read_text() == "fstab: "
-        needed = {image.path: image.jails() for image in _images.listed(os.path.dirname(first))}
-        assert needed == {first: [], second: [str(spot)]}
-
-    in_namespace(deeds)
