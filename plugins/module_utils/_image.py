@@ -28,8 +28,6 @@ from urllib.parse import unquote
 from ansible_collections.jaulas.chroot.plugins.module_utils import _copy, _marker, _trees
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
-#: What the name of a jail's storage adds to the jail's own, where it is an overlay.
-OVERLAY = ".overlay"
 DESCRIPTION = "image.json"
 ROOT = "root"
 PACKED = "packed"

@@ -38,8 +38,6 @@ _OF_HOST = ("engine", "keyring", "storage")
 _RECEIVED = 3600
 #: Seconds to wait for whoever keeps the same image at the same time.
 _PATIENCE = 600
-#: What the name of a folder has that holds half an image, between the image's and chance.
-_PARTIAL = ".partial-"
 
 
 def kind_of(parameters: Mapping[str, object]) -> dict[str, object]:
@@ -85,13 +83,17 @@ def prepare(store: str) -> None:
             )
 
 
-def listed(store: str) -> list[Image]:
-    """The images of a store, the youngest first. What is half-written has no such name."""
+def _names(store: str) -> list[str]:
+    """What is in a store; nothing, where there is none yet."""
     try:
-        names = os.listdir(store)
+        return os.listdir(store)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [_image.read(f"{store}/{name}") for name in names if "." not in name]
+
+
+def listed(store: str) -> list[Image]:
+    """The images of a store, the youngest first. What is half-written has no such name."""
+    found = [_image.read(f"{store}/{name}") for name in _names(store) if "." not in name]
     return sorted(filter(None, found), key=lambda image: -image.created)
 
 
@@ -145,8 +147,8 @@ def _is_current(image: Image, release: Callable[[str], str | None]) -> bool:
 
 def sweep(store: str) -> None:
     """Delete what killed runs have left of images: the kernel has freed their locks."""
-    halves = {name.partition(_PARTIAL)[0] for name in os.listdir(store) if _PARTIAL in name}
-    for path in [f"{store}/{name}" for name in halves]:
+    names = [name.partition(_jail.PARTIAL) for name in _names(store)]
+    for path in {f"{store}/{name}" for name, half, _chance in names if half}:
         with _files.last_one(path) as alone:
             for leftover in _jail.leftovers(path) if alone else []:
                 ClearLeftover(leftover).apply()
@@ -213,7 +215,7 @@ def note(image: Image, jail: str) -> None:
 
 def noted(store: str, jail: str) -> list[str]:
     """The images of a store that a jail is noted to need."""
-    paths = [f"{store}/{name}" for name in (os.listdir(store) if os.path.isdir(store) else [])]
+    paths = [f"{store}/{name}" for name in _names(store)]
     return [path for path in paths if jail in _image.jails_of(path)]
 
 

@@ -24,7 +24,8 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root, 
 
 _RELEASE_LIMIT = 1 << 20
 #: Leftovers of a bootstrap or removal that was cut short lie beside the jail under such a name.
-_PARTIAL = re.compile(r"\.partial-[0-9a-f]{8}")
+PARTIAL = ".partial-"
+_PARTIAL = re.compile(rf"{re.escape(PARTIAL)}[0-9a-f]{{8}}")
 #: What proves that a folder of that name is ours.
 PARTIAL_MARKER = ".jail-partial"
 

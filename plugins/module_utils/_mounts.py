@@ -104,8 +104,12 @@ def _is_same(goal: Goal, mount: Mount, seen: Mapping[str, Identity], elsewhere: 
     return mount.fstype not in _FRESH or mount.device not in elsewhere
 
 
+def _is_shared(mount: Mount) -> bool:
+    return "shared" in mount.propagation.split(",")
+
+
 def _differs(goal: Goal, mount: Mount) -> bool:
-    if restrictions_of(mount) != goal.restrictions or "shared" in mount.propagation.split(","):
+    if restrictions_of(mount) != goal.restrictions or _is_shared(mount):
         return True
     data = goal.wanted.options.data
     return not goal.source and _options.data_differs(data, mount.super_options)
@@ -183,7 +187,7 @@ def plan(
 
 def _detaching(jail: str, gone: Iterable[Mount], mounts: Iterable[Mount]) -> list[Operation]:
     """List what unmounts some mounts, in that order, and unmounts nothing of the host."""
-    shared = {mount.id: mount for mount in mounts if "shared" in mount.propagation.split(",")}
+    shared = {mount.id: mount for mount in mounts if _is_shared(mount)}
     operations: list[Operation] = []
     for mount in gone:
         around = shared.get(mount.parent)

@@ -190,6 +190,14 @@ class Adjust(Record):
                 ) from None
 
 
+def _same_mount(root: Root, dest: str, number: int, deed: str) -> Located:
+    """Find a mount again; raises Busy where another one is by now."""
+    place = root.locate(dest, follow=False)
+    if mount_id(place.fd) != number:
+        raise Busy(f"Cannot {deed}: the mount there is another by now.")
+    return place
+
+
 class Isolate(Record):
     """Stop sharing what happens on a mount of a jail with where it came from.
 
@@ -204,11 +212,8 @@ class Isolate(Record):
         return f"make {self.jail}{self.dest} private"
 
     def apply(self) -> None:
-        point = f"{self.jail}{self.dest}"
         with Root(self.jail) as root:
-            place = root.locate(self.dest, follow=False)
-            if mount_id(place.fd) != self.id:
-                raise Busy(f"Cannot make {point} private: the mount there is another by now.")
+            place = _same_mount(root, self.dest, self.id, self.describe())
             _kernel.set_propagation(place.magic, "private")
 
 
@@ -229,8 +234,7 @@ class Detach(Record):
             return
         try:
             with Root(self.jail) as root:
-                if mount_id(root.locate(self.dest, follow=False).fd) != self.id:
-                    raise Busy(f"Cannot unmount {point}: the mount there is another by now.")
+                _same_mount(root, self.dest, self.id, self.describe())
             # By way of the folder above it: a descriptor of the mount itself would keep it busy,
             # and a path could lead elsewhere by now.
             with Root(self.jail) as root:

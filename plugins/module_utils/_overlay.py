@@ -133,8 +133,8 @@ class MakeOverlay(Record):
                     with opened_folder(os.path.dirname(final)) as fd:
                         os.fsync(fd)
                 finally:
-                    of = [image.path, *([old.image] if old else [])]
-                    _correct_notes(self.path, *map(os.path.dirname, of))
+                    images = {image.path, old.image if old else image.path}
+                    _correct_notes(self.path, *{os.path.dirname(path) for path in images})
                 mount(self.path, image.path)
                 WriteLine(self.path, self.fstab, image.path).apply()
 

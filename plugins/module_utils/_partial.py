@@ -36,7 +36,7 @@ def _clear(folder: str) -> None:
 @contextlib.contextmanager
 def partial(path: str) -> Iterator[str]:
     """A private folder beside a path, marked as ours; it is gone when the block ends."""
-    folder = f"{path}.partial-{os.urandom(4).hex()}"
+    folder = f"{path}{_jail.PARTIAL}{os.urandom(4).hex()}"
     # Open to pass through, as apt downloads under a user of its own; not to look around in.
     os.mkdir(folder, 0o711)
     failed = True

@@ -110,8 +110,9 @@ def _namespaces() -> Iterable[int]:
     return seen.values()
 
 
-def _tables() -> Iterator[tuple[int, str, str, list[_mountinfo.Mount]]]:
-    """Each mount namespace and root that is seen: a process, the two, and the mounts."""
+def _all_mounts() -> Iterator[tuple[str, SeenMount, _mountinfo.Mount]]:
+    """Each mount in every mount namespace and root that is seen: the namespace, and the mount."""
+    own_namespace = os.readlink("/proc/self/ns/mnt")
     for pid in _namespaces():
         try:
             mounts = _mountinfo.parse(_files.read_text(f"/proc/{pid}/mountinfo"))
@@ -120,22 +121,19 @@ def _tables() -> Iterator[tuple[int, str, str, list[_mountinfo.Mount]]]:
             namespace = os.readlink(f"/proc/{pid}/ns/mnt")
         except OSError:
             continue
-        yield pid, namespace, root, mounts
+        name, own = _name(pid), namespace == own_namespace
+        for mount in mounts:
+            point = (root + mount.point).rstrip("/") or "/"
+            yield namespace, SeenMount(point, mount.fstype, pid, name, own), mount
 
 
 def mounts_below_each(folders: Iterable[str], itself: bool = False) -> dict[str, list[SeenMount]]:
     """Find what is mounted below folders (or on them too) in every mount namespace that is seen."""
     found: dict[str, dict[tuple[str, str], SeenMount]] = {folder: {} for folder in folders}
-    own_namespace = os.readlink("/proc/self/ns/mnt")
-    for pid, namespace, root, mounts in _tables():
-        for mount in mounts:
-            point = (root + mount.point).rstrip("/") or "/"
-            for folder in around(point, found):
-                if itself or point != folder:
-                    seen = SeenMount(
-                        point, mount.fstype, pid, _name(pid), own=namespace == own_namespace
-                    )
-                    found[folder].setdefault((namespace, point), seen)
+    for namespace, seen, _mount in _all_mounts():
+        for folder in around(seen.point, found):
+            if itself or seen.point != folder:
+                found[folder].setdefault((namespace, seen.point), seen)
     return {folder: list(mounts.values()) for folder, mounts in found.items()}
 
 
@@ -147,13 +145,9 @@ def mounts_below(folder: str, itself: bool = False) -> list[SeenMount]:
 def _mounts_where(fits: Callable[[str, _mountinfo.Mount], bool]) -> list[SeenMount]:
     """Find the mounts that fit, by their point and by what they are, in all namespaces seen."""
     found: dict[tuple[str, str], SeenMount] = {}
-    own_namespace = os.readlink("/proc/self/ns/mnt")
-    for pid, namespace, root, mounts in _tables():
-        for mount in mounts:
-            point = (root + mount.point).rstrip("/") or "/"
-            if fits(point, mount):
-                seen = SeenMount(point, mount.fstype, pid, _name(pid), namespace == own_namespace)
-                found.setdefault((namespace, point), seen)
+    for namespace, seen, mount in _all_mounts():
+        if fits(seen.point, mount):
+            found.setdefault((namespace, seen.point), seen)
     return list(found.values())
 
 

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _fstab,
-    _image,
     _jail,
     _procs,
 )
@@ -30,6 +29,8 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._mountinfo import Mo
 from ansible_collections.jaulas.chroot.plugins.module_utils._paths import Root
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
+#: What the name of a jail's storage adds to the jail's own.
+_OVERLAY = ".overlay"
 #: What says that a folder is the storage of a jail.
 DESCRIPTION = "overlay.json"
 _LIMIT = 1 << 16
@@ -48,7 +49,7 @@ class Overlay(Record):
 
 def storage(path: str) -> str:
     """Where the storage of a jail lies."""
-    return f"{path}{_image.OVERLAY}"
+    return f"{path}{_OVERLAY}"
 
 
 def leftovers(path: str) -> list[str]:
@@ -59,7 +60,7 @@ def leftovers(path: str) -> list[str]:
 def owner(storage_path: str) -> str | None:
     """The jail whose storage a folder is, or None if it is none."""
     there = os.path.lexists(f"{storage_path}/{DESCRIPTION}")
-    path = storage_path.removesuffix(_image.OVERLAY)
+    path = storage_path.removesuffix(_OVERLAY)
     return path if there and path != storage_path else None
 
 

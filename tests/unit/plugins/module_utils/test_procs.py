@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,18 +66,14 @@ def test_mounts_of_our_own(folder: Path, in_namespace: Callable[..., None]) -> N
     in_namespace(deed)
 
 
-@pytest.mark.parametrize("name", ["x", "line\rend", "line\u2028end", "form\x0cfeed", "a\x1cb"])
-def test_mounts_of_any_name_in_another_namespace(folder: Path, name: str) -> None:
-    """What is overlooked here is deleted with the jail."""
-    place = folder / name
-    place.mkdir()
+@contextlib.contextmanager
+def another(prepare: Callable[[], None]) -> Iterator[int]:
+    """A process that has prepared itself, and stays as it is until the block ends."""
     ready, told = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _kernel.unshare(_kernel.NEW_MOUNTS)
-            _kernel.set_propagation("/", "rprivate")
-            _kernel.mount("tmpfs", str(place), "tmpfs", frozenset())
+            prepare()
             os.write(told, b"x")
             os.execvp("sleep", ["sleep", "1000"])
         finally:
@@ -85,11 +82,27 @@ def test_mounts_of_any_name_in_another_namespace(folder: Path, name: str) -> Non
     os.close(told)
     try:
         assert os.read(ready, 1) == b"x"
-        seen = _procs.mounts_below(str(folder))
+        yield child
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
         os.close(ready)
+
+
+def mount_apart(place: Path) -> None:
+    """Mount something in a mount namespace of one's own."""
+    _kernel.unshare(_kernel.NEW_MOUNTS)
+    _kernel.set_propagation("/", "rprivate")
+    _kernel.mount("tmpfs", str(place), "tmpfs", frozenset())
+
+
+@pytest.mark.parametrize("name", ["x", "line\rend", "line\u2028end", "form\x0cfeed", "a\x1cb"])
+def test_mounts_of_any_name_in_another_namespace(folder: Path, name: str) -> None:
+    """What is overlooked here is deleted with the jail."""
+    place = folder / name
+    place.mkdir()
+    with another(lambda: mount_apart(place)) as child:
+        seen = _procs.mounts_below(str(folder))
     assert [mount.point for mount in seen] == [str(place)]
     assert not seen[0].own
     assert f"pid {child}" in seen[0].describe()
@@ -99,26 +112,13 @@ def test_mounts_of_any_name_in_another_namespace(folder: Path, name: str) -> Non
 @pytest.mark.parametrize("apart", [True, False])
 def test_nobody_in_a_container_is_ended_for_a_name(folder: Path, apart: bool) -> None:
     """Where it says that it works may be a place of its own, which is called like ours."""
-    ready, told = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if apart:
-                _kernel.unshare(_kernel.NEW_MOUNTS)
-                _kernel.set_propagation("/", "rprivate")
-                _kernel.mount("tmpfs", str(folder), "tmpfs", frozenset())
-            os.chdir(folder)
-            os.write(told, b"x")
-            os.execvp("sleep", ["sleep", "1000"])
-        finally:
-            os._exit(1)
-    os.close(told)
-    try:
-        assert os.read(ready, 1) == b"x"
+
+    def prepare() -> None:
+        if apart:
+            mount_apart(folder)
+        os.chdir(folder)
+
+    with another(prepare) as child:
         (process,) = _procs.inside(str(folder))
         assert (process.pid, process.reason) == (child, f"cwd {folder}")
         assert _proof.may_end(process, str(folder)) is not apart
-    finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-        os.close(ready)
