@@ -136,12 +136,17 @@ class Controller:
             raise AssertionError(f"{process.args} hangs; it said: {said}") from None
         return process.returncode, said
 
-    def close(self) -> None:
-        """End what is still there, also the masters of shared connections."""
+    def end_all(self) -> None:
+        """End what is still there, with what it began in jails."""
         for process in self.started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        self.started.clear()
+
+    def close(self) -> None:
+        """End all, also the masters of shared connections."""
+        self.end_all()
         for path in self.sockets.iterdir():
             argv = ["ssh", "-o", f"ControlPath={path}", "-O", "exit", "none"]
             subprocess.run(argv, capture_output=True, check=False)
@@ -328,24 +333,27 @@ def jail(base: Path, place: Path) -> Path:
     return copy(base, place / "jail")
 
 
+#: What lists the processes of sessions: those in PID namespaces of their own.
+Sessions = Callable[[], list[fault_tools.Seen]]
+
+
 @pytest.fixture
-def sessions(base: Path) -> Iterator[Callable[[], list[int]]]:
-    """A function that lists the processes of sessions: those in PID namespaces of their own.
+def sessions(controller: Controller, base: Path) -> Iterator[Sessions]:
+    """A look at sessions. None is left afterwards, and the mounts are what they were."""
 
-    None is left afterwards, and the mounts are what they were.
-    """
-
-    def inside() -> list[int]:
+    def inside() -> list[fault_tools.Seen]:
         found = []
         for item in fault_tools.descendants(os.getpid()):
             if item.state == "Z":
                 continue
             with contextlib.suppress(OSError):
                 if os.readlink(f"/proc/{item.pid}/ns/pid") != os.readlink("/proc/self/ns/pid"):
-                    found.append(item.pid)
+                    found.append(item)
         return found
 
     before = fault_tools.mount_table()
     yield inside
+    # A test that failed may have left its play at work: no reason for the next to fail.
+    controller.end_all()
     eventually(lambda: not inside(), "the end of all sessions")
     assert fault_tools.mount_table() == before

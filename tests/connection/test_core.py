@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import VARIANTS, Controller, Variant
+from conftest import VARIANTS, Controller, Sessions, Variant
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
@@ -24,7 +23,7 @@ def test_core_connection(
     jail: Path,
     place: Path,
     variant: Variant,
-    sessions: Callable[[], list[int]],
+    sessions: Sessions,
 ) -> None:
     tests = place / "tests"
     shutil.copytree(os.environ["CORE_TESTS"], tests)

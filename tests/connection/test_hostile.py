@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import USER, VARIANTS, Controller, Sshd, Variant
+from conftest import USER, VARIANTS, Controller, Sessions, Sshd, Variant
 from fault_tools import descendants, digest, eventually
 
-Sessions = Callable[[], list[int]]
 # After every test here no session is left, and no mount.
 pytestmark = pytest.mark.usefixtures("sessions")
 WAYS = (Variant("ssh", False, USER), Variant("local", True, "root"))
@@ -121,7 +119,7 @@ def _sleeping(controller: Controller, variant: Variant, jail: Path, sessions: Se
 
     def sleeps() -> bool:
         assert process.poll() is None, process.communicate()[0]
-        return any(Path(f"/proc/{pid}/comm").read_text() == "sleep\n" for pid in sessions())
+        return any(item.runs("sleep") for item in sessions())
 
     eventually(sleeps, "a command that sleeps")
     return process

@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import USER, VARIANTS, Controller, Sshd, Variant, must
+from conftest import USER, VARIANTS, Controller, Sessions, Sshd, Variant, must
 from fault_tools import eventually
 
-Sessions = Callable[[], list[int]]
 ROOT_BY_SSH = Variant("ssh", True, "root")
 USER_BY_SSH = Variant("ssh", False, USER)
 NAMES = ("plain", "two words", 'it\'s "quoted"', "汉语", "-dash", "$(touch x);&", "tab\there")

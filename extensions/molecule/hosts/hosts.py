@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -72,26 +73,51 @@ def run_again(argv: list[str]) -> int:
             return status
 
 
-def is_supervised(name: str) -> int:
-    """The supervisor's process, or 0. Its number alone would not prove whose it is."""
+def supervisor(name: str) -> int | None:
+    """A descriptor of the supervisor. Its number alone would not prove whose it is."""
     try:
         pid = int((STATE / f"{name}.pid").read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        fd = os.pidfd_open(pid)
     except (FileNotFoundError, ProcessLookupError, ValueError):
-        return 0
-    return pid if words[2:4] == [b"supervise", name.encode()] else 0
+        return None
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if words[2:4] == [b"supervise", name.encode()]:
+            return fd
+    os.close(fd)
+    return None
+
+
+def is_supervised(name: str) -> bool:
+    fd = supervisor(name)
+    if fd is None:
+        return False
+    os.close(fd)
+    return True
+
+
+def ended(fd: int, what: str) -> None:
+    """Wait for the end of a process, and close its descriptor.
+
+    Its command line is gone before its files are, and those would keep STATE mounted.
+    """
+    if not select.select([fd], [], [], SECONDS)[0]:
+        sys.exit(f"Waited {SECONDS} s for the end of {what}; see {STATE}")
+    os.close(fd)
 
 
 def end(name: str) -> None:
     """End a host, or the archive, at once: what runs for it, and what starts it again."""
-    if pid := is_supervised(name):
-        os.kill(pid, signal.SIGSTOP)
+    keeper = supervisor(name)
+    if keeper is not None:
+        signal.pidfd_send_signal(keeper, signal.SIGSTOP)
     for victim in network.processes(name):
         kill(victim)
-    if pid:
-        os.kill(pid, signal.SIGTERM)
-        os.kill(pid, signal.SIGCONT)
-    eventually(lambda: not network.processes(name) and not is_supervised(name), f"end of {name}")
+    if keeper is not None:
+        signal.pidfd_send_signal(keeper, signal.SIGTERM)
+        signal.pidfd_send_signal(keeper, signal.SIGCONT)
+        ended(keeper, f"the supervisor of {name}")
+    eventually(lambda: not network.processes(name), f"end of {name}")
     eventually(lambda: machine.without_cgroups(name), f"cgroups of {name}")
     (STATE / f"{name}.pid").unlink(missing_ok=True)
 
@@ -101,8 +127,9 @@ def end_shared(socket: Path) -> None:
     argv = ["ssh", "-o", f"ControlPath={socket}", "-O", "check", "any"]
     said = subprocess.run(argv, capture_output=True, text=True, check=False).stderr
     if found := re.search(r"pid=(\d+)", said):
+        fd = os.pidfd_open(int(found[1]))
         kill(int(found[1]))
-        eventually(lambda: not Path(f"/proc/{found[1]}/exe").exists(), f"end of {argv}")
+        ended(fd, " ".join(argv))
 
 
 def kill(pid: int) -> None:
