@@ -101,8 +101,10 @@ def test_halves_of_any_image_are_cleared(image: _image.Image, run: Run, spot: Pa
     for half in halves:
         half.mkdir()
         (half / ".jail-partial").write_text("{}")
+    args = {"path": str(spot.parent / "k"), "suite": "trixie", "engine": "debootstrap"}
+    redescribe(image, created=image.created - 1000)
     with _files.lock(str(store / ("a" * 64)), "being made"):
-        run(debootstrap_jail, path=str(spot.parent / "k"), suite="trixie", image_max_age=1)
+        assert run(debootstrap_jail, **args, image_max_age=60)["changed"]
         assert [half.exists() for half in halves] == [True, False]
 
 
