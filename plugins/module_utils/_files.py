@@ -112,30 +112,45 @@ def _holder(path: str) -> str:
         return "another run that is just ending"
 
 
+class Hold:
+    """A name that is held together with others, and the descriptor that holds it."""
+
+    def __init__(self, fd: int, path: str) -> None:
+        self.fd = fd
+        self.passed_on = False
+        self._path = path
+
+    def end(self, leave: Callable[[], None]) -> None:
+        """Let go of the name; the last of those who hold it calls leave, while nobody else can."""
+        try:
+            if _takes(self.fd, self._path, fcntl.LOCK_EX):
+                try:
+                    leave()
+                finally:
+                    os.unlink(self._path)
+        finally:
+            os.close(self.fd)
+
+
 @contextmanager
 def shared(
     what: str,
     doing: str,
     leave: Callable[[], None] = lambda: None,
     patience: float = PATIENCE,
-) -> Iterator[None]:
+) -> Iterator[Hold]:
     """Hold a name together with others while the block runs; the last of them leaves nothing.
 
-    leave is called by the last one, while nobody else can hold the name.
+    Where the hold is passed on to a forked process, which has the same descriptor, that ends it.
     """
-    path = _lock_file(what)
-    fd = _acquire(what, doing, fcntl.LOCK_SH, patience)
+    hold = Hold(_acquire(what, doing, fcntl.LOCK_SH, patience), _lock_file(what))
     try:
-        yield
+        yield hold
     finally:
-        try:
-            if _takes(fd, path, fcntl.LOCK_EX):
-                try:
-                    leave()
-                finally:
-                    os.unlink(path)
-        finally:
-            os.close(fd)
+        if hold.passed_on:
+            os.close(hold.fd)
+        else:
+            hold.end(leave)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ What the first process and the program have to say comes to us by a pipe of thei
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import sys
@@ -27,6 +26,9 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._streams import (
     Command,
     Streams,
     close_all_but,
+    execute,
+    first_word,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -44,19 +46,24 @@ _UNREACHABLE = "a forked child ends within its block"
 
 
 class Outcome(Record):
-    """How it ended. rc is negative where a signal ended it, as for subprocess."""
+    """How it ended. rc is negative where a signal ended it, as for subprocess.
+
+    Where something of a lasting command goes on, `rest` is a descriptor of the caller's that can be
+    read when the last of it has ended.
+    """
 
     rc: int
     stdout: bytes = b""
     stderr: bytes = b""
     timed_out: bool = False
+    rest: int | None = None
 
 
 class _Task(Record):
     """What the first process has from its caller.
 
-    The ends of pipes to be heard from and to say things to, the signals that are blocked, and what
-    to do.
+    The ends of pipes to be heard from, to say things to, and to hold as long as it lives; the
+    signals that are blocked, and what to do.
     """
 
     command: Command
@@ -65,6 +72,7 @@ class _Task(Record):
     streams: tuple[int, ...]
     words: int
     alive: int
+    life: int
     mask: set[int]
 
 
@@ -89,9 +97,11 @@ def contain(
     """
     streams = Streams(command)
     alive, living = os.pipe()
+    # Only what is needed: whoever is root in a jail finds these, and may fill them.
+    rest, life = os.pipe() if command.lasting else (-1, -1)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    task = _Task(command, prepare, enter, streams.program, streams.report_out, alive, mask)
-    first = 0
+    task = _Task(command, prepare, enter, streams.program, streams.report_out, alive, life, mask)
+    first, goes_on = 0, False
     try:
         with _undisturbed(mask):
             try:
@@ -99,16 +109,17 @@ def contain(
                 os.write(living, _YOURS)
             finally:
                 streams.close_program()
-                os.close(alive)
+                _close(alive, life)
         timed_out = streams.converse(lambda: _end(first))
     finally:
         # Ends at once on success; on an exception here it must not outlive us.
         if streams.open:
             _end(first)
-        report = _first_word(streams.text(streams.report))
-        if first and not (command.lasting and report.get("goes_on")):
+        report = first_word(streams.text(streams.report))
+        goes_on = command.lasting and bool(report.get("goes_on"))
+        if first and not goes_on:
             os.waitpid(first, 0)
-        os.close(living)
+        _close(living, -1 if goes_on else rest)
         streams.close_caller()
     out, err = [streams.text(fd) for fd in streams.outputs] or [b"", b""]
     if timed_out or not report:
@@ -118,29 +129,42 @@ def contain(
         raise NotStarted(report.get("msg", ""), _number(report["exec"]))
     if "msg" in report:
         raise JailError(report["msg"], report.get("hint", ""))
-    return Outcome(_exit_code(_number(report.get("status", ""))), out, err)
+    rc = _exit_code(_number(report.get("status", "")))
+    return Outcome(rc, out, err, rest=rest if goes_on else None)
+
+
+def _close(*fds: int) -> None:
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)
+
+
+def afterwards(rest: int, do: Callable[[], None], *kept: int) -> None:
+    """Let a process of its own do something when what goes on has ended.
+
+    It outlives us, and has nothing of ours but some descriptors. Nobody hears what it says.
+    """
+    if os.fork():
+        os.close(rest)
+        return
+    try:
+        os.setsid()
+        close_all_but(rest, *kept)
+        _libc.forget_arguments()
+        # Who is root in a jail may write to the other end.
+        while os.read(rest, select.PIPE_BUF):
+            pass
+        do()
+    finally:
+        os._exit(0)
 
 
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else signal.SIGKILL
 
 
-def _first_word(said: bytes) -> dict[str, str]:
-    """What was told first; what follows only follows from it. Nothing, if nothing was told.
-
-    It is text of one line, and is read as such: who is root in a jail may have tampered with it.
-    """
-    fields = said.partition(b"\n")[0].decode("utf-8", "replace").split("\t")
-    return dict(zip(fields[::2], fields[1::2]))
-
-
 def _exit_code(status: int) -> int:
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-
-
-def _say(fd: int, **report: object) -> None:
-    fields = [" ".join(str(part).split()) for pair in report.items() for part in pair]
-    os.write(fd, "\t".join(fields).encode("utf-8", "replace") + b"\n")
 
 
 @contextmanager
@@ -149,11 +173,11 @@ def _never_runs_on(report: int) -> Iterator[None]:
     try:
         yield
     except JailError as error:
-        _say(report, msg=error.msg, hint=error.hint)
+        say(report, msg=error.msg, hint=error.hint)
     except Exception as error:
         # Whatever it is, nobody else would tell it.
         kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-        _say(report, msg=f"Cannot prepare the session: {kind}{error}.", hint="")
+        say(report, msg=f"Cannot prepare the session: {kind}{error}.", hint="")
     finally:
         os._exit(1)
 
@@ -241,7 +265,7 @@ def _first_process(task: _Task) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_SETMASK, task.mask)
         # A descriptor of a host's folder would be a way out of the jail: the program sees ours
         # in /proc, and has its own from us.
-        close_all_but(task.alive, task.words, *task.streams)
+        close_all_but(task.alive, task.life, task.words, *task.streams)
         # The caller tells when it is our parent. If it dies before die_with_parent(), the end of
         # the pipe tells.
         told = os.read(task.alive, len(_YOURS))
@@ -265,7 +289,7 @@ def _first_process(task: _Task) -> NoReturn:
         if goes_on:
             # From here on nobody waits for us; before, our end would have been the end of all.
             _libc.outlive_parent()
-        _say(task.words, status=status, goes_on="yes" if goes_on else "")
+        say(task.words, status=status, goes_on="yes" if goes_on else "")
         os.close(task.words)
         while goes_on:
             os.wait()
@@ -283,28 +307,10 @@ def _become(task: _Task) -> NoReturn:
         task.enter()
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         try:
-            _execute(list(task.command.argv), task.command.env)
+            execute(task.command)
         except OSError as error:
-            _say(task.words, exec=error.errno, msg=error.strerror)
+            say(task.words, exec=error.errno, msg=error.strerror)
     raise AssertionError(_UNREACHABLE)
-
-
-def _execute(argv: list[str], env: dict[str, str]) -> None:
-    """Become a program, looked for on the PATH of its environment as execvpe(3) does.
-
-    That of `os` imports what it needs when it is called.
-    """
-    if "/" in argv[0]:
-        os.execve(argv[0], argv, env)
-    refused = None
-    for folder in env["PATH"].split(":"):
-        try:
-            os.execve(os.path.join(folder, argv[0]), argv, env)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError as error:
-            refused = error
-    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
 
 
 def _has_children() -> bool:

@@ -77,7 +77,7 @@ class Session(Record):
 
 
 def run(session: Session) -> _process.Outcome:
-    """Run a command in a jail and wait until nothing of it is left."""
+    """Run a command in a jail and wait until nothing of it is left, but for what may last."""
     name = f"session in {session.jail}"
     with Root(session.jail) as root:
         user = _find_user(root, session.user)
@@ -88,9 +88,20 @@ def run(session: Session) -> _process.Outcome:
             if deny:
                 _clear_place_for_policy(root)
 
-        with _files.shared(name, name, leave):
+        with _files.shared(name, name, leave) as hold:
             deny = session.services == "deny" and _place_for_policy(root)
-            return _enter(session, user, bool(arch and arch.personality32), deny)
+            outcome = _enter(session, user, bool(arch and arch.personality32), deny)
+            if deny and outcome.rest is not None:
+                hold.passed_on = True
+                _process.afterwards(outcome.rest, lambda: _leave_later(session.jail, hold), hold.fd)
+            return outcome
+
+
+def _leave_later(jail: str, hold: _files.Hold) -> None:
+    """Leave for a session that has gone on: the policy lies over a file of the jail until then."""
+    # A descriptor of the jail's until now would have been in the way of whoever unmounts it.
+    with Root(jail) as root:
+        hold.end(lambda: _clear_place_for_policy(root))
 
 
 def _enter(

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A program's standard streams: the caller's own, a log, or pipes that are fed and collected."""
+"""A program and its streams: the caller's own, a log, or pipes; what is told of it by another."""
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -159,3 +160,36 @@ def close_all_but(*kept: int) -> None:
         if int(name) > 2 and int(name) not in kept:
             with suppress(OSError):
                 os.close(int(name))
+
+
+def say(fd: int, **report: object) -> None:
+    fields = [" ".join(str(part).split()) for pair in report.items() for part in pair]
+    os.write(fd, "\t".join(fields).encode("utf-8", "replace") + b"\n")
+
+
+def first_word(said: bytes) -> dict[str, str]:
+    """What was told first; what follows only follows from it. Nothing, if nothing was told.
+
+    It is text of one line, and is read as such: who is root in a jail may have tampered with it.
+    """
+    fields = said.partition(b"\n")[0].decode("utf-8", "replace").split("\t")
+    return dict(zip(fields[::2], fields[1::2]))
+
+
+def execute(command: Command) -> None:
+    """Become the program, looked for on the PATH of its environment as execvpe(3) does.
+
+    That of `os` imports what it needs when it is called.
+    """
+    argv, env = list(command.argv), command.env
+    if "/" in argv[0]:
+        os.execve(argv[0], argv, env)
+    refused = None
+    for folder in env["PATH"].split(":"):
+        try:
+            os.execve(os.path.join(folder, argv[0]), argv, env)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            refused = error
+    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])

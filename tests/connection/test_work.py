@@ -58,7 +58,13 @@ def test_modules_become_and_background(
         must("ansible_facts.is_chroot"),
         {"ansible.builtin.command": background, "async": 60, "poll": 1, "register": "ended"},
         must("ended.rc == 0"),
-        {"ansible.builtin.command": "sleep 3", "async": 60, "poll": 0, "register": "job"},
+        # What began it has ended long before, and the policy is still there.
+        {
+            "ansible.builtin.command": "sh -c 'sleep 2; /usr/sbin/policy-rc.d; echo $?'",
+            "async": 60,
+            "poll": 0,
+            "register": "job",
+        },
         {
             "ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"},
             "register": "ended",
@@ -66,6 +72,7 @@ def test_modules_become_and_background(
             "retries": 60,
             "delay": 1,
         },
+        must("ended.stdout == '101'"),
         {"ansible.builtin.command": "id -u", "delegate_to": "host", "register": "there"},
         must(f"there.stdout {'==' if variant.user == 'root' else '!='} '0'"),
         {"ansible.builtin.stat": {"path": str(jail)}, "delegate_to": "host", "register": "there"},
@@ -76,6 +83,8 @@ def test_modules_become_and_background(
     ]
     controller.play(tasks, variant, jail)
     assert (jail / "srv/done").is_file()
+    policy = jail / "usr/sbin/policy-rc.d"
+    eventually(lambda: not policy.exists(), "the end of the policy")
 
 
 @pytest.mark.parametrize("variant", [VARIANTS[3], VARIANTS[4]], ids=str)
@@ -280,10 +289,11 @@ def test_the_three_tasks_of_the_readme(controller: Controller, base: Path, place
     assert "base.web2 | CHANGED" in said
 
 
-def test_a_lasting_job_ends_with_its_limit(
+def test_a_lasting_job_ends_its_session(
     controller: Controller, base: Path, sessions: Sessions
 ) -> None:
-    job = {"ansible.builtin.command": "sleep 600", "async": 2, "poll": 0}
+    """By its limit; where Ansible was slow to make a group of its processes, by itself."""
+    job = {"ansible.builtin.command": "sleep 20", "async": 2, "poll": 0}
     controller.play([job], ROOT_BY_SSH, base)
     assert sessions()
     eventually(lambda: not sessions(), "the end of the job")

@@ -228,7 +228,7 @@ def test_the_first_process_holds_nothing_of_the_host(tmp_path: Path) -> None:
 
 
 def test_what_lasts_goes_on_after_its_caller(mark: str, tmp_path: Path) -> None:
-    go = tmp_path / "go"
+    go, over = tmp_path / "go", tmp_path / "over"
     job = f"sh -c 'until [ -e {go} ]; do sleep 0.05; done' {mark} >/dev/null 2>&1 </dev/null"
     # Whoever reads its output is not kept waiting by what goes on.
     heard, said = os.pipe()
@@ -238,7 +238,8 @@ def test_what_lasts_goes_on_after_its_caller(mark: str, tmp_path: Path) -> None:
         os.dup2(said, 2)
         os.close(said)
         with contextlib.suppress(BaseException):
-            sh(f"echo begun; {job} & exit 0", attached=True, lasting=True)
+            done = sh(f"echo begun; {job} & exit 0", attached=True, lasting=True)
+            _process.afterwards(done.rest or 0, over.touch)
         os._exit(0)
     os.close(said)
     with open(heard, "rb") as output:
@@ -247,8 +248,10 @@ def test_what_lasts_goes_on_after_its_caller(mark: str, tmp_path: Path) -> None:
     # The program has ended, what it started may just be beginning.
     assert until(lambda: len(running(mark)) == 1)
     first = _parent(*running(mark))
+    assert not over.exists()
     go.touch()
     assert until(lambda: not running(mark) and not Path(f"/proc/{first}").exists())
+    assert until(over.exists)
 
 
 def _parent(pid: int) -> int:

@@ -66,8 +66,8 @@ def test_a_forged_report_makes_nothing_last(mark: str) -> None:
 @pytest.mark.parametrize("line", ["x", "x\\n"])
 def test_a_report_without_end_takes_no_room(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[bytes] = []
-    word = _process._first_word
-    monkeypatch.setattr(_process, "_first_word", lambda said: kept.append(said) or word(said))
+    word = _process.first_word
+    monkeypatch.setattr(_process, "first_word", lambda said: kept.append(said) or word(said))
     flood = f"yes '{line}' | head -c 20000000"
     assert sh(FORGE.format(f"printf '{line}'; {flood}")).rc == HEARD
     assert 0 < len(kept[0]) <= 2 << 20
