@@ -234,6 +234,11 @@ _MEANINGS: Sequence[tuple[str, str, str]] = (
         "Check the mirror, the network and the proxy.",
     ),
     (
+        r"dpkg: error processing package (\S+) \(--(?:configure|install)\)",
+        "the package {0} could not be configured in the jail",
+        "Read the log; the host may lack what it needs. It can be replaced or removed as it is.",
+    ),
+    (
         r"Failure (?:while configuring|trying to run)|returned an error code|exit(?:ed)? with",
         "a package could not be configured in the jail",
         "Read the log; the host may lack what the package needs.",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -27,8 +28,11 @@ _LISTS = "/var/lib/apt/lists"
 _TMP = "/tmp"
 _STAMPS = ("/var/lib/apt/periodic/update-success-stamp", _LISTS)
 _ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-#: Without these, a simulation would write caches and a log into the jail.
-_NO_CACHES = (
+#: Without these, a simulation would write caches, a log and locks into the jail, and foresee nothing
+#: where dpkg was cut short.
+_NO_TRACES = (
+    "-o",
+    "Debug::NoLocking=true",
     "-o",
     "Dir::Cache::pkgcache=",
     "-o",
@@ -48,7 +52,7 @@ _APT = (
 )
 _UPDATE = ("apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update")
 #: Fresh lists for one simulation: the arguments of both calls stay what they are, word by word.
-_UPDATE_AND_RUN = ("sh", "-c", f'{" ".join((*_UPDATE, *_NO_CACHES))} >&2 && exec "$@"', "sh")
+_UPDATE_AND_RUN = ("sh", "-c", f'{" ".join((*_UPDATE, *_NO_TRACES))} >&2 && exec "$@"', "sh")
 _STEP = re.compile(
     r"^(Inst|Conf|Remv|Purg) (\S+)(?: \[[^\]]*\])?(?: \((\S+)[^\[\n]*\[([a-z0-9-]+)\])?",
     re.MULTILINE,
@@ -146,7 +150,7 @@ def _lists_age(root: Root) -> float:
 
 
 def _simulate(jail: str, argv: Sequence[str], what: str, fresh_lists: bool) -> str:
-    dry = [argv[0], "-s", *_NO_CACHES, *argv[1:]]
+    dry = [argv[0], "-s", *_NO_TRACES, *argv[1:]]
     if fresh_lists:
         return run(jail, [*_UPDATE_AND_RUN, *dry], what, scratch=(_LISTS, _TMP))
     return run(jail, dry, what, scratch=(_TMP,))
@@ -229,8 +233,10 @@ def plan(jail: str, params: Mapping[str, Any], check_mode: bool) -> Plan:
     if acts:
         damaged: list[str] = []
         if cut_short and not check_mode:
-            # apt refuses to work where dpkg was cut short.
-            Apt(jail, ("dpkg", "--configure", "-a"), "finish what dpkg has begun").apply()
+            # apt refuses to work where dpkg was cut short. What cannot be configured may be just
+            # what is to go, or to be replaced; if it is not, apt will say so.
+            with contextlib.suppress(JailError):
+                Apt(jail, ("dpkg", "--configure", "-a"), "finish what dpkg has begun").apply()
             damaged = [f"{item.name}:{item.arch}" for item in _read(jail) if item.damaged]
         if update and not check_mode:
             # What there is to do depends on the new lists, and fetching them twice is waste.

@@ -149,6 +149,7 @@ def afterwards(rest: int, do: Callable[[], None], *kept: int) -> None:
         return
     try:
         os.setsid()
+        os.chdir("/")
         close_all_but(rest, *kept)
         _libc.forget_arguments()
         # Who is root in a jail may write to the other end.

@@ -275,6 +275,7 @@ EXISTS = (
             "(http://m/pool/l/libc6.deb)",
         ),
         ("W: Failure while configuring base packages.\n", "could not be configured"),
+        ("dpkg: error processing package nano (--configure):\n", "package nano could not be"),
         ("E: Sub-process /usr/bin/dpkg returned an error code (1)\n", "could not be configured"),
         ("I: one\nE: first\nE: something: new\n", "something: new"),
         ("I: nothing but news\n", "it gave no reason"),
