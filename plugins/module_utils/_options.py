@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ _OPPOSITES = {
     "diratime": "nodiratime",
     "norelatime": "relatime",
 }
+#: What this machine's memory is dealt out in, and how much of it there is, in bytes.
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MEMORY = os.sysconf("SC_PHYS_PAGES") * _PAGE
 _PROPAGATION = frozenset(
     prefix + word for word in ("private", "slave", "shared", "unbindable") for prefix in ("", "r")
 )
@@ -106,14 +111,35 @@ def _value(text: str) -> str:
     return text.lstrip("0") or "0" if text.isdigit() else text
 
 
-def data_differs(wanted: Iterable[str], present: Iterable[str]) -> bool:
+def data_differs(wanted: Iterable[str], present: Iterable[str], memory: int = _MEMORY) -> bool:
     """Tell whether a file system's own options contradict the wanted ones.
 
     A wanted option that the kernel does not show back cannot be compared and is taken as kept.
+    A share of the memory is one of `memory` bytes.
     """
     shown = dict(word.partition("=")[::2] for word in present)
     for word in wanted:
         name, _sign, value = word.partition("=")
-        if name in shown and value and _value(shown[name]) != _value(value):
+        if name not in shown or not value:
+            continue
+        if name == "size" and value.endswith("%"):
+            differs = not _is_share(value[:-1], _value(shown[name]), memory)
+        elif name == "size":
+            differs = _pages(_value(shown[name])) != _pages(_value(value))
+        else:
+            differs = _value(shown[name]) != _value(value)
+        if differs:
             return True
     return False
+
+
+def _pages(value: str) -> str:
+    """A size in whole pages, as tmpfs rounds it up; whatever else stays what it is."""
+    return str(-(-int(value) // _PAGE)) if value.isdigit() else value
+
+
+def _is_share(percent: str, size: str, memory: int) -> bool:
+    """Tell whether a size is a share of the memory, which may have grown or shrunk a little."""
+    if not (percent.isdigit() and size.isdigit()):
+        return False
+    return abs(int(size) * 100 - int(percent) * memory) <= memory

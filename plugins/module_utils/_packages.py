@@ -28,7 +28,7 @@ _LISTS = "/var/lib/apt/lists"
 _TMP = "/tmp"
 _STAMPS = ("/var/lib/apt/periodic/update-success-stamp", _LISTS)
 _ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-#: Without these, a simulation would write caches, a log and locks into the jail, and foresee nothing
+#: Without these, a simulation would write caches, a log and locks into the jail, and see nothing
 #: where dpkg was cut short.
 _NO_TRACES = (
     "-o",

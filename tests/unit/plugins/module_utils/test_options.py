@@ -62,6 +62,13 @@ def test_words_that_restrict_as_mount_does(word: str) -> None:
         (("size=64m",), ("size=65536k",), False),
         (("size=1G",), ("size=1048576k",), False),
         (("size=64m",), ("size=32768k",), True),
+        (("size=1000000",), ("size=980k",), False),
+        (("size=5k",), ("size=8k",), False),
+        (("size=5k",), ("size=4k",), True),
+        (("size=25%",), ("size=262144k",), False),
+        (("size=25%",), ("size=262148k",), False),
+        (("size=25%",), ("size=20m",), True),
+        (("size=x%",), ("size=20m",), True),
         (("gid=5",), ("gid=5", "mode=620"), False),
         (("uid=0",), ("rw",), False),
         (("newinstance",), ("rw",), False),
@@ -70,4 +77,4 @@ def test_words_that_restrict_as_mount_does(word: str) -> None:
     ],
 )
 def test_data_differs(wanted: tuple[str, ...], present: tuple[str, ...], differs: bool) -> None:
-    assert _options.data_differs(wanted, present) is differs
+    assert _options.data_differs(wanted, present, 1 << 30) is differs
