@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Root's own, gone at the next boot. Nothing in it outlives the run that made it.
 RUN = "/run/jaulas.chroot"
 #: Seconds to wait for a lock: most are held for a moment only.
-PATIENCE = 10.0
+PATIENCE = 60.0
 _PAUSE = 0.05
 
 

@@ -11,4 +11,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._call import Answer,
 
 
 def work(call: Call) -> Answer:
-    return _call.on_jails(call, lambda path, params: _packages.plan(path, params, call.check_mode))
+    # Whoever holds the jail is probably installing: worth waiting for.
+    return _call.on_jails(
+        call, lambda path, params: _packages.plan(path, params, call.check_mode), patience=600
+    )

@@ -130,14 +130,12 @@ def start(folder: str, names: Sequence[str], port: int, seconds: int) -> Server:
 
     Port 0 takes one that is free.
     """
-    try:
-        listener = _Listener(port)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise JailError(
-            f"Cannot serve images on port {port}: {reason}.", "Choose another one, or 0."
-        ) from None
-    with listener.socket, open(f"{folder}/{_STATE}", "wb", buffering=0, opener=_private) as state:
+    # What was opened first is closed last at the end of a process: whoever has waited for this lock
+    # finds the port free.
+    with (
+        open(f"{folder}/{_STATE}", "wb", buffering=0, opener=_private) as state,
+        _listen(port) as listener,
+    ):
         fcntl.flock(state, fcntl.LOCK_EX)
         state.truncate(0)
         token = secrets.token_hex(16)
@@ -153,6 +151,16 @@ def start(folder: str, names: Sequence[str], port: int, seconds: int) -> Server:
     if started is None:
         raise JailError(f"Cannot serve {folder}: the server ended at once.", "Run again.")
     return started
+
+
+def _listen(port: int) -> _Listener:
+    try:
+        return _Listener(port)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JailError(
+            f"Cannot serve images on port {port}: {reason}.", "Choose another one, or 0."
+        ) from None
 
 
 def _private(path: str, flags: int) -> int:

@@ -119,14 +119,14 @@ class Controller:
         self.started.append(process)
         return process
 
-    def run(self, argv: list[str], variant: Variant, seconds: float = 300, **changes: Any) -> str:
+    def run(self, argv: list[str], variant: Variant, seconds: float = 900, **changes: Any) -> str:
         """Run a program that must succeed; what it said."""
         rc, said = self.ended(self.start(argv, variant, **changes), seconds)
         assert rc == 0, said
         return said
 
     @staticmethod
-    def ended(process: subprocess.Popen[bytes], seconds: float = 300) -> tuple[int, str]:
+    def ended(process: subprocess.Popen[bytes], seconds: float = 900) -> tuple[int, str]:
         """Wait for the end, which has to come in time."""
         try:
             said = process.communicate(timeout=seconds)[0].decode("utf-8", "replace")
@@ -150,14 +150,15 @@ class Controller:
         for path in self.sockets.iterdir():
             argv = ["ssh", "-o", f"ControlPath={path}", "-O", "exit", "none"]
             subprocess.run(argv, capture_output=True, check=False)
-        shutil.rmtree(self.sockets)
+        # They take their sockets away themselves, perhaps just now.
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def play(
         self,
         tasks: list[dict[str, Any]],
         variant: Variant,
         jail: Path,
-        seconds: float = 300,
+        seconds: float = 900,
         **play: Any,
     ) -> str:
         """Run tasks in a jail; every one of them must succeed."""

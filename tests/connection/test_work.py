@@ -128,10 +128,11 @@ def test_a_big_file(controller: Controller, jail: Path, place: Path) -> None:
     ]
     # What cannot be compressed is not tried.
     args = {"ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s"}
-    controller.play(tasks, ROOT_BY_SSH, jail, 1800, vars=args)
+    controller.play(tasks, ROOT_BY_SSH, jail, 3600, vars=args)
     assert big.stat().st_size == 1 << 30
     for other in (jail / "srv/big", back):
         subprocess.run(["cmp", big, other], check=True)
+        other.unlink()
 
 
 def test_options_are_read_for_every_item(
@@ -293,7 +294,7 @@ def test_a_lasting_job_ends_its_session(
     controller: Controller, base: Path, sessions: Sessions
 ) -> None:
     """By its limit; where Ansible was slow to make a group of its processes, by itself."""
-    job = {"ansible.builtin.command": "sleep 20", "async": 2, "poll": 0}
+    job = {"ansible.builtin.command": "sleep 30", "async": 20, "poll": 0}
     controller.play([job], ROOT_BY_SSH, base)
     assert sessions()
     eventually(lambda: not sessions(), "the end of the job")

@@ -20,6 +20,9 @@ from typing import Any
 
 from fault_tools import Seen, descendants, eventually, mount_table, processes
 
+#: Many times what a bootstrap takes on a machine that does nothing else.
+SECONDS = 600.0
+
 
 class Run:
     """One call of a module by `ansible`, in a session of its own."""
@@ -86,7 +89,9 @@ class Run:
         """Kill the module at a moment that passes quickly."""
         victim = eventually(lambda: self.victims("module"), "the module")[0]
         eventually(reached, what, pause=0.0)
-        os.kill(victim, signal.SIGKILL)
+        # It may have come to its end meanwhile.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
         self.process.wait(60)
 
     def text(self) -> str:
@@ -105,7 +110,7 @@ class Run:
                     os.kill(item.pid, signal.SIGKILL)
             raise AssertionError(f"{self.module} hangs; it said: {self.text()}") from None
 
-    def result(self, seconds: float = 180) -> dict[str, Any]:
+    def result(self, seconds: float = SECONDS) -> dict[str, Any]:
         """Wait for the end; what the module returned, and `failed`."""
         self.wait(seconds)
         text = self.text()
@@ -129,17 +134,17 @@ class Host:
         """Start a module and go on."""
         return Run(self.ansible, module, args, options or [])
 
-    def call(self, module: str, seconds: float = 180, **args: Any) -> dict[str, Any]:
+    def call(self, module: str, seconds: float = SECONDS, **args: Any) -> dict[str, Any]:
         """Run a module to its end, whatever that is."""
         return self.start(module, **args).result(seconds)
 
-    def done(self, module: str, seconds: float = 180, **args: Any) -> dict[str, Any]:
+    def done(self, module: str, seconds: float = SECONDS, **args: Any) -> dict[str, Any]:
         """Run a module that must succeed."""
         found = self.call(module, seconds, **args)
         assert not found["failed"], found
         return found
 
-    def refused(self, module: str, seconds: float = 180, **args: Any) -> str:
+    def refused(self, module: str, seconds: float = SECONDS, **args: Any) -> str:
         """Run a module that must fail; its sentence."""
         found = self.call(module, seconds, **args)
         assert found["failed"], found

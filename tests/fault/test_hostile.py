@@ -120,7 +120,7 @@ def test_pipe_in_place_of_the_status(host: Host, jail: Path) -> None:
             ("chroot_exec", {"path": str(jail), "argv": ["true"]}),
             ("jail_packages", {"path": str(jail), "name": ["jaula-probe"]}),
         ]
-        ended_well(tasks, host.play(tasks, 30))
+        ended_well(tasks, host.play(tasks, SECONDS))
 
 
 def test_texts_that_are_no_text(host: Host, jail: Path, place: Path) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -109,7 +110,7 @@ def test_killed_while_an_image_is_kept(host: Host, place: Path) -> None:
     wanted = bootstrap(place / "jail", image=True, include=["tree"])
     before = kept()
     run = host.start("debootstrap_jail", **wanted)
-    eventually(lambda: run.ended() or bool(kept() - before), "the first of the image")
+    eventually(lambda: run.ended() or bool(kept() - before), "the first of the image", 600)
     run.kill("module")
     run.wait(60)
     assert leftovers(place / "jail")
@@ -125,7 +126,8 @@ def test_killed_while_an_image_is_kept(host: Host, place: Path) -> None:
 
 def signal_all(pids: list[int], number: int) -> None:
     for pid in pids:
-        os.kill(pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @pytest.mark.parametrize("half", ["image", "jail"])

@@ -42,7 +42,7 @@ class View:
         """The tree in the making, which may be in memory that only the engine sees."""
         for pid in self.engines():
             memory = Path(f"/proc/{pid}/root{self.folder}/memory")
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 if any(memory.iterdir()):
                     return memory
         return self.folder / "root"
@@ -61,7 +61,10 @@ class View:
         return self.root.is_dir() and bool(self.engines())
 
     def downloaded(self, share: float) -> bool:
-        debs = list(self.root.glob("var/cache/apt/archives/*.deb"))
+        debs: list[Path] = []
+        # The engine that shows it may just end.
+        with contextlib.suppress(OSError):
+            debs += self.root.glob("var/cache/apt/archives/*.deb")
         return len(debs) > self.packages * share
 
     def extracted(self) -> bool:

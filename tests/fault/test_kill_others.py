@@ -104,13 +104,14 @@ def test_killed_mounting(host: Host, place: Path, sham: Callable[[str], Path]) -
     for count in [0, 1, 2, total // 2, total - 1, total]:
         assert not mounts_below(jail)
         run = host.start("bind_mounts", path=str(jail), **args)
-        victim = eventually(lambda run=run: run.victims("module"), "the module", pause=0.0)[0]
+        # It lives for a moment only, and may have come to its end before it was seen, or killed.
+        seen = eventually(lambda run=run: run.victims("module") or run.ended(), "it", pause=0.0)
         eventually(
             lambda count=count: len(mounts_below(jail)) >= count, f"{count} mounts", pause=0.0
         )
-        # It may have come to its end meanwhile.
         with contextlib.suppress(ProcessLookupError):
-            os.kill(victim, signal.SIGKILL)
+            if isinstance(seen, list):
+                os.kill(seen[0], signal.SIGKILL)
         run.process.wait(60)
         eventually(lambda: not host.strays(), "the end of all processes")
         text = fstab.read_text()

@@ -71,7 +71,7 @@ def refuse(host: Host, place: Path, url: str, engine: str) -> str:
     """Bootstrap from a bad mirror: the sentence, once nothing is left of it."""
     path = place / "jails" / "jail"
     args = bootstrap(path, engine=engine, mirror=url)
-    sentence = host.refused("debootstrap_jail", seconds=120, **args)
+    sentence = host.refused("debootstrap_jail", **args)
     # Not even the folders above it, which were made for it.
     assert not path.parent.exists()
     return sentence

@@ -82,7 +82,8 @@ def supervisor(name: str) -> int | None:
         return None
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if words[2:4] == [b"supervise", name.encode()]:
+        # What is just ending has no words any more.
+        if words[2:4] == [b"supervise", name.encode()] or words == [b""]:
             return fd
     os.close(fd)
     return None
@@ -127,9 +128,10 @@ def end_shared(socket: Path) -> None:
     argv = ["ssh", "-o", f"ControlPath={socket}", "-O", "check", "any"]
     said = subprocess.run(argv, capture_output=True, text=True, check=False).stderr
     if found := re.search(r"pid=(\d+)", said):
-        fd = os.pidfd_open(int(found[1]))
-        kill(int(found[1]))
-        ended(fd, " ".join(argv))
+        with contextlib.suppress(ProcessLookupError):
+            fd = os.pidfd_open(int(found[1]))
+            kill(int(found[1]))
+            ended(fd, " ".join(argv))
 
 
 def kill(pid: int) -> None:

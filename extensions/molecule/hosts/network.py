@@ -104,7 +104,10 @@ def strays_of(name: str) -> dict[str, int]:
 
 def remove() -> bool:
     """Take all of it away. True if there was something."""
-    found = [f"netns delete {MARK}{name}" for name in names()]
+    # A link goes with its namespace too, but some time later.
+    links = [name for _number, name in socket.if_nameindex() if name.startswith(MARK)]
+    found = [f"link delete {name}" for name in links]
+    found += [f"netns delete {MARK}{name}" for name in names()]
     if has_bridge():
         found.append(f"link delete {BRIDGE}")
     if ip("route", "show", "type", "unreachable", NETWORK):

@@ -256,7 +256,7 @@ def test_an_answer_that_ends_too_early_ends_too_early(mirror: Mirror, folder: Pa
 
 
 def test_a_mirror_that_is_silent_or_away(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_archive, "TIMEOUT", 0.2)
+    monkeypatch.setattr(_archive, "TIMEOUT", 2)
     with run() as client:
         assert client.get(f"{mirror.url}{DEB}?silent").status == 502
         assert client.get("http://127.0.0.1:1/x.deb").status == 502

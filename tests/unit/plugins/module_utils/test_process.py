@@ -143,9 +143,9 @@ def test_a_daemon_ends_with_the_program(mark: str) -> None:
 def test_a_program_may_not_outlive_its_time(mark: str) -> None:
     script = f"echo begun; setsid sh -c 'trap \"\" TERM; sleep 1000; :' {mark} & sleep 1000"
     started = time.monotonic()
-    outcome = sh(script, timeout=0.3)
+    outcome = sh(script, timeout=2)
     assert outcome == Outcome(-signal.SIGKILL, b"begun\n", b"", timed_out=True)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert running(mark) == []
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def until(question: Callable[[], bool], seconds: float = 10) -> bool:
+def until(question: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not question():
         if time.monotonic() > deadline:
