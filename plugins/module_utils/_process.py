@@ -101,7 +101,7 @@ def contain(
     rest, life = os.pipe() if command.lasting else (-1, -1)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     task = _Task(command, prepare, enter, streams.program, streams.report_out, alive, life, mask)
-    first, goes_on = 0, False
+    first = 0
     try:
         with _undisturbed(mask):
             try:
