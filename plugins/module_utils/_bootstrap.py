@@ -236,7 +236,7 @@ _MEANINGS: Sequence[tuple[str, str, str]] = (
     (
         r"dpkg: error processing package (\S+) \(--(?:configure|install)\)",
         "the package {0} could not be configured in the jail",
-        "Read the log; the host may lack what it needs. It can be replaced or removed as it is.",
+        "Read the log; the host may lack what the package needs.",
     ),
     (
         r"Failure (?:while configuring|trying to run)|returned an error code|exit(?:ed)? with",

@@ -112,7 +112,7 @@ def _differs(goal: Goal, mount: Mount) -> bool:
     if restrictions_of(mount) != goal.restrictions or _is_shared(mount):
         return True
     data = goal.wanted.options.data
-    return not goal.source and _options.data_differs(data, mount.super_options)
+    return not goal.source and _options.data_differs(mount.fstype, data, mount.super_options)
 
 
 def _outer(point: str, points: Iterable[str]) -> str | None:

@@ -58,7 +58,7 @@ _USERSPACE = frozenset(
         "owner",
     )
 )
-_BINARY = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_BINARY = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class Options(Record):
@@ -111,13 +111,18 @@ def _value(text: str) -> str:
     return text.lstrip("0") or "0" if text.isdigit() else text
 
 
-def data_differs(wanted: Iterable[str], present: Iterable[str], memory: int = _MEMORY) -> bool:
+def data_differs(
+    fstype: str, wanted: Iterable[str], present: Iterable[str], memory: int = _MEMORY
+) -> bool:
     """Tell whether a file system's own options contradict the wanted ones.
 
     A wanted option that the kernel does not show back cannot be compared and is taken as kept.
     A share of the memory is one of `memory` bytes.
     """
     shown = dict(word.partition("=")[::2] for word in present)
+    if fstype == "tmpfs":
+        # What it has without being told is not shown.
+        shown.setdefault("size", str(memory // 2))
     for word in wanted:
         name, _sign, value = word.partition("=")
         if name not in shown or not value:
@@ -142,4 +147,4 @@ def _is_share(percent: str, size: str, memory: int) -> bool:
     """Tell whether a size is a share of the memory, which may have grown or shrunk a little."""
     if not (percent.isdigit() and size.isdigit()):
         return False
-    return abs(int(size) * 100 - int(percent) * memory) <= memory
+    return abs(int(size) * 100 - int(percent) * memory) * 2 <= memory

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -157,7 +156,25 @@ def _simulate(jail: str, argv: Sequence[str], what: str, fresh_lists: bool) -> s
 
 
 def _versions(packages: Sequence[_dpkg.Package]) -> dict[str, str]:
-    return {f"{item.name}:{item.arch}": item.version for item in packages if item.installed}
+    """The versions that are there; what is begun and not ended has its state behind it."""
+    return {
+        f"{item.name}:{item.arch}": item.version
+        if item.installed
+        else f"{item.version} ({'damaged' if item.damaged else item.state})"
+        for item in packages
+        if item.state not in ("not-installed", "config-files")
+    }
+
+
+def _whole(versions: dict[str, str]) -> dict[str, str]:
+    """Those without what is begun and not ended."""
+    return {name: version for name, version in versions.items() if " " not in version}
+
+
+def _unfinished(jail: str, versions: dict[str, str]) -> list[str]:
+    """A warning of what is begun and not ended, if there is any."""
+    rows = [f"{name} {versions[name]}" for name in sorted(versions.keys() - _whole(versions))]
+    return [f"In {jail} dpkg has begun and not ended: {', '.join(rows)}"] if rows else []
 
 
 def _foresee(versions: dict[str, str], simulation: str, arch: str) -> dict[str, str]:
@@ -186,17 +203,22 @@ def _read(jail: str) -> list[_dpkg.Package]:
                 f"Cannot manage the packages of {jail}: it has no dpkg.",
                 "Use chroot_exec with the package manager that it has.",
             )
-        return _rootfs.packages(root)
+        packages = {(item.name, item.arch): item for item in _rootfs.packages(root)}
+        # What one that was cut short has noted last.
+        for path in glob(root, _JOURNAL):
+            for item in _dpkg.parse(_rootfs.read_text(root, path)):
+                packages[item.name, item.arch] = item
+        return list(packages.values())
 
 
 def _changes(before: dict[str, str], after: dict[str, str]) -> dict[str, object]:
+    old, new = _whole(before), _whole(after)
+    gone = {name: before[name].partition(" ")[0] for name in before.keys() - after.keys()}
     return {
-        "installed": sorted(f"{name}={after[name]}" for name in after.keys() - before.keys()),
-        "removed": sorted(f"{name}={before[name]}" for name in before.keys() - after.keys()),
+        "installed": sorted(f"{name}={new[name]}" for name in new.keys() - old.keys()),
+        "removed": sorted(f"{name}={version}" for name, version in gone.items()),
         "upgraded": sorted(
-            f"{name}={after[name]}"
-            for name in after.keys() & before.keys()
-            if after[name] != before[name]
+            f"{name}={new[name]}" for name in new.keys() & old.keys() if new[name] != old[name]
         ),
     }
 
@@ -210,7 +232,7 @@ def plan(jail: str, params: Mapping[str, Any], check_mode: bool) -> Plan:
     acts = bool(names) or (bool(params["autoremove"]) and not params["name"])
     with Root(jail) as root:
         age, arch = _lists_age(root), _rootfs.architecture(root) or ""
-        cut_short = bool(glob(root, _JOURNAL)) or bool(_dpkg.unfinished(packages))
+        cut_short = bool(glob(root, _JOURNAL))
     stale = bool(params["update_cache"]) and age > float(params["cache_valid_time"])
     installs = acts and params["state"] != "absent" and bool(names)
     update = (stale and (installs or only_lists)) or (installs and age == float("inf"))
@@ -226,18 +248,17 @@ def plan(jail: str, params: Mapping[str, Any], check_mode: bool) -> Plan:
             observe=observe,
             result={"cache_updated": False, **_changes(before, before)},
             reasons=[reason],
+            warnings=_unfinished(jail, before),
         )
     refresh = Apt(jail, _UPDATE, "update the package lists")
     operations: list[Operation] = [refresh] if update and only_lists else []
     after = before
     if acts:
-        damaged: list[str] = []
+        damaged = [f"{item.name}:{item.arch}" for item in packages if item.damaged]
         if cut_short and not check_mode:
-            # apt refuses to work where dpkg was cut short. What cannot be configured may be just
-            # what is to go, or to be replaced; if it is not, apt will say so.
-            with contextlib.suppress(JailError):
-                Apt(jail, ("dpkg", "--configure", "-a"), "finish what dpkg has begun").apply()
-            damaged = [f"{item.name}:{item.arch}" for item in _read(jail) if item.damaged]
+            # apt refuses to work where dpkg was cut short, until any call of dpkg that may write
+            # has put its notes where they belong. Of packages this changes nothing.
+            Apt(jail, ("dpkg", "--set-selections"), "take in the notes of dpkg").apply()
         if update and not check_mode:
             # What there is to do depends on the new lists, and fetching them twice is waste.
             refresh.apply()
@@ -256,4 +277,5 @@ def plan(jail: str, params: Mapping[str, Any], check_mode: bool) -> Plan:
         result={"cache_updated": update, **_changes(before, after)},
         outcome=lambda: _changes(before, _versions(_read(jail))),
         reasons=[] if operations else [f"apt finds nothing to do in {jail}"],
+        warnings=_unfinished(jail, after),
     )

@@ -40,23 +40,18 @@ else:
     import _signal as signal
 
 _NAMESPACES = _kernel.NEW_MOUNTS | _kernel.NEW_UTS | _kernel.NEW_IPC
-#: Said to the first process when its caller is its parent.
+#: Said to the first process when its caller is its parent, and when that lets it go on alone.
 _YOURS = b"."
 _UNREACHABLE = "a forked child ends within its block"
 
 
 class Outcome(Record):
-    """How it ended. rc is negative where a signal ended it, as for subprocess.
-
-    Where something of a lasting command goes on, `rest` is a descriptor of the caller's that can be
-    read when the last of it has ended.
-    """
+    """How it ended. rc is negative where a signal ended it, as for subprocess."""
 
     rc: int
     stdout: bytes = b""
     stderr: bytes = b""
     timed_out: bool = False
-    rest: int | None = None
 
 
 class _Task(Record):
@@ -88,17 +83,20 @@ def contain(
     command: Command,
     prepare: Callable[[], None],
     enter: Callable[[], None] = lambda: None,
+    let_go: Callable[[int], None] = os.close,
 ) -> Outcome:
     """Run a program in namespaces of its own and wait until nothing of it is left.
 
     prepare runs inside the namespaces before the program (mount there), enter runs in the
     program's own process just before it starts (change root and user there). Both may raise
-    JailError or OSError: it is raised again here.
+    JailError or OSError: it is raised again here. Before something of a lasting command goes on
+    without us, let_go is called with a descriptor that can be read when the last of it has ended.
     """
     streams = Streams(command)
     alive, living = os.pipe()
     # Only what is needed: whoever is root in a jail finds these, and may fill them.
     rest, life = os.pipe() if command.lasting else (-1, -1)
+    goes_on = False
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     task = _Task(command, prepare, enter, streams.program, streams.report_out, alive, life, mask)
     first = 0
@@ -111,15 +109,21 @@ def contain(
                 streams.close_program()
                 _close(alive, life)
         timed_out = streams.converse(lambda: _end(first))
+        report = first_word(streams.text(streams.report))
+        if command.lasting and report.get("goes_on"):
+            let_go(rest)
+            rest = -1
+            # Who is root in a jail may have said that it does.
+            with suppress(BrokenPipeError):
+                os.write(living, _YOURS)
+            goes_on = True
     finally:
         # Ends at once on success; on an exception here it must not outlive us.
         if streams.open:
             _end(first)
-        report = first_word(streams.text(streams.report))
-        goes_on = command.lasting and bool(report.get("goes_on"))
+        _close(living, rest)
         if first and not goes_on:
             os.waitpid(first, 0)
-        _close(living, -1 if goes_on else rest)
         streams.close_caller()
     out, err = [streams.text(fd) for fd in streams.outputs] or [b"", b""]
     if timed_out or not report:
@@ -129,8 +133,7 @@ def contain(
         raise NotStarted(report.get("msg", ""), _number(report["exec"]))
     if "msg" in report:
         raise JailError(report["msg"], report.get("hint", ""))
-    rc = _exit_code(_number(report.get("status", "")))
-    return Outcome(rc, out, err, rest=rest if goes_on else None)
+    return Outcome(_exit_code(_number(report.get("status", ""))), out, err)
 
 
 def _close(*fds: int) -> None:
@@ -144,6 +147,8 @@ def afterwards(rest: int, do: Callable[[], None], *kept: int) -> None:
 
     It outlives us, and has nothing of ours but some descriptors. Nobody hears what it says.
     """
+    # Where we have a terminal, our end tells all that there are in it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if os.fork():
         os.close(rest)
         return
@@ -273,7 +278,8 @@ def _first_process(task: _Task) -> NoReturn:
         _libc.die_with_parent()
         if not told or select.select([task.alive], [], [], 0)[0]:
             os._exit(1)
-        os.close(task.alive)
+        if not task.command.lasting:
+            os.close(task.alive)
         _unshare(_NAMESPACES, task)
         # What happens to mounts on the host may be seen here, never the other way round.
         _kernel.set_propagation("/", "rslave")
@@ -292,6 +298,8 @@ def _first_process(task: _Task) -> NoReturn:
             _libc.outlive_parent()
         say(task.words, status=status, goes_on="yes" if goes_on else "")
         os.close(task.words)
+        # Without the caller's leave there is nobody who would tidy up after us.
+        goes_on = goes_on and bool(os.read(task.alive, len(_YOURS)))
         while goes_on:
             os.wait()
             goes_on = _has_children()

@@ -22,6 +22,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _streams,
     _users,
 )
+from ansible_collections.jaulas.chroot.plugins.module_utils._blocks import suppress
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import JailError
 from ansible_collections.jaulas.chroot.plugins.module_utils._operations import (
     MakePoint,
@@ -81,43 +82,35 @@ def run(session: Session) -> _process.Outcome:
     name = f"session in {session.jail}"
     with Root(session.jail) as root:
         user = _find_user(root, session.user)
-        arch = _arch.ARCHITECTURES.get(_rootfs.architecture(root) or "")
-        deny = False
-
-        def leave() -> None:
-            if deny:
-                _clear_place_for_policy(root)
-
-        with _files.shared(name, name, leave) as hold:
+        with _files.shared(name, name, lambda: _clear_place_for_policy(root)) as hold:
             deny = session.services == "deny" and _place_for_policy(root)
-            outcome = _enter(session, user, bool(arch and arch.personality32), deny)
-            if deny and outcome.rest is not None:
-                hold.passed_on = True
-                _process.afterwards(outcome.rest, lambda: _leave_later(session.jail, hold), hold.fd)
-            return outcome
+            arch = _arch.ARCHITECTURES.get(_rootfs.architecture(root) or "")
+            inside = _Inside(session, user, bool(arch and arch.personality32), deny)
+            return _enter(session, inside, hold)
 
 
-def _leave_later(jail: str, hold: _files.Hold) -> None:
-    """Leave for a session that has gone on: the policy lies over a file of the jail until then."""
-    # A descriptor of the jail's until now would have been in the way of whoever unmounts it.
-    with Root(jail) as root:
-        hold.end(lambda: _clear_place_for_policy(root))
-
-
-def _enter(
-    session: Session, user: _users.User, call_itself_32bit: bool, deny: bool
-) -> _process.Outcome:
+def _enter(session: Session, inside: _Inside, hold: _files.Hold) -> _process.Outcome:
     command = _streams.Command(
         argv=session.argv,
-        env=_environment(session, user),
+        env=_environment(session, inside.user),
         stdin=session.stdin,
         timeout=session.timeout,
         attached=session.attached,
         lasting=session.lasting,
     )
-    inside = _Inside(session, user, call_itself_32bit, deny)
+
+    def leave() -> None:
+        # A descriptor of the jail's until now would have been in the way of whoever unmounts it.
+        with Root(session.jail) as root:
+            _clear_place_for_policy(root)
+
+    def let_go(rest: int) -> None:
+        # The policy lies over a file of the jail, and is gone with that.
+        _process.afterwards(rest, lambda: hold.end(leave), hold.fd)
+        hold.passed_on = True
+
     try:
-        return _process.contain(command, inside.prepare, inside.enter)
+        return _process.contain(command, inside.prepare, inside.enter, let_go)
     except _process.NotStarted as error:
         raise _not_started(session, error) from None
 
@@ -187,13 +180,16 @@ def _place_for_policy(root: Root) -> bool:
 
 
 def _clear_place_for_policy(root: Root) -> None:
-    folder, name = root.parent(_POLICY)
-    try:
-        status = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
-    except FileNotFoundError:
+    """Remove the file that a session has made, this one or one before it."""
+    place = root.find(_POLICY, follow=False)
+    if place is None:
         return
+    status = place.status
     if stat.S_ISREG(status.st_mode) and status.st_size == 0 and not status.st_mode & 0o111:
-        os.unlink(name, dir_fd=folder.fd)
+        folder, name = root.parent(_POLICY)
+        # Where it has to stay, as in a jail that is read-only by now, it means nothing to anybody.
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder.fd)
 
 
 class _Inside:

@@ -91,6 +91,8 @@ attributes:
       - Shows what apt's own simulation says. Where the lists are to be fetched first, they are
         fetched into a place that is gone afterwards.
 notes:
+  - Two runs over the same jail do not get in each other's way; the second waits for the first, for
+    ten minutes at most.
   - Needs root on the host, and dpkg and apt in the jail, whoever made it.
 seealso:
   - module: ansible.builtin.apt

@@ -119,9 +119,11 @@ def test_entries_without_pipelining(controller: Controller, base: Path) -> None:
 
 
 def test_a_big_file(controller: Controller, jail: Path, place: Path) -> None:
+    # A GiB is much for a machine that does other things: with the first ansible-core only.
+    parts = 64 if os.environ["CORES"].split()[0] == os.environ["JAULAS_CORE"] else 4
     big, back = place / "big", place / "back"
     with open(big, "wb") as file:
-        file.writelines(os.urandom(1 << 20) * 16 for _part in range(64))
+        file.writelines(os.urandom(1 << 20) * 16 for _part in range(parts))
     tasks: list[dict[str, Any]] = [
         {"ansible.builtin.copy": {"src": str(big), "dest": "/srv/big"}},
         {"ansible.builtin.fetch": {"src": "/srv/big", "dest": str(back), "flat": True}},
@@ -129,7 +131,7 @@ def test_a_big_file(controller: Controller, jail: Path, place: Path) -> None:
     # What cannot be compressed is not tried.
     args = {"ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s"}
     controller.play(tasks, ROOT_BY_SSH, jail, 3600, vars=args)
-    assert big.stat().st_size == 1 << 30
+    assert big.stat().st_size == parts << 24
     for other in (jail / "srv/big", back):
         subprocess.run(["cmp", big, other], check=True)
         other.unlink()

@@ -73,8 +73,11 @@ def run_again(argv: list[str]) -> int:
             return status
 
 
-def supervisor(name: str) -> int | None:
-    """A descriptor of the supervisor. Its number alone would not prove whose it is."""
+def supervisor(name: str, ending: bool = False) -> int | None:
+    """A descriptor of the supervisor, or of one that is just ending and has no words any more.
+
+    Its number alone would not prove whose it is.
+    """
     try:
         pid = int((STATE / f"{name}.pid").read_text())
         fd = os.pidfd_open(pid)
@@ -82,8 +85,7 @@ def supervisor(name: str) -> int | None:
         return None
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        # What is just ending has no words any more.
-        if words[2:4] == [b"supervise", name.encode()] or words == [b""]:
+        if words[2:4] == [b"supervise", name.encode()] or (ending and words == [b""]):
             return fd
     os.close(fd)
     return None
@@ -109,14 +111,19 @@ def ended(fd: int, what: str) -> None:
 
 def end(name: str) -> None:
     """End a host, or the archive, at once: what runs for it, and what starts it again."""
-    keeper = supervisor(name)
-    if keeper is not None:
-        signal.pidfd_send_signal(keeper, signal.SIGSTOP)
+    keeper = supervisor(name, ending=True)
+
+    def tell(number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if keeper is not None:
+                signal.pidfd_send_signal(keeper, number)
+
+    tell(signal.SIGSTOP)
     for victim in network.processes(name):
         kill(victim)
+    tell(signal.SIGTERM)
+    tell(signal.SIGCONT)
     if keeper is not None:
-        signal.pidfd_send_signal(keeper, signal.SIGTERM)
-        signal.pidfd_send_signal(keeper, signal.SIGCONT)
         ended(keeper, f"the supervisor of {name}")
     eventually(lambda: not network.processes(name), f"end of {name}")
     eventually(lambda: machine.without_cgroups(name), f"cgroups of {name}")

@@ -104,10 +104,11 @@ def strays_of(name: str) -> dict[str, int]:
 
 def remove() -> bool:
     """Take all of it away. True if there was something."""
-    # A link goes with its namespace too, but some time later.
-    links = [name for _number, name in socket.if_nameindex() if name.startswith(MARK)]
-    found = [f"link delete {name}" for name in links]
-    found += [f"netns delete {MARK}{name}" for name in names()]
+    # A link goes with its namespace too, but some time later, or just now.
+    for _number, name in socket.if_nameindex():
+        if name.startswith(MARK):
+            subprocess.run(["ip", "link", "delete", name], capture_output=True, check=False)
+    found = [f"netns delete {MARK}{name}" for name in names()]
     if has_bridge():
         found.append(f"link delete {BRIDGE}")
     if ip("route", "show", "type", "unreachable", NETWORK):

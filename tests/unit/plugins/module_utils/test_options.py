@@ -69,6 +69,10 @@ def test_words_that_restrict_as_mount_does(word: str) -> None:
         (("size=25%",), ("size=262148k",), False),
         (("size=25%",), ("size=20m",), True),
         (("size=x%",), ("size=20m",), True),
+        (("size=50%",), ("size=522m",), True),
+        (("size=50%",), ("rw",), False),
+        (("size=64m",), ("rw",), True),
+        (("size=1t",), ("size=1073741824k",), False),
         (("gid=5",), ("gid=5", "mode=620"), False),
         (("uid=0",), ("rw",), False),
         (("newinstance",), ("rw",), False),
@@ -77,4 +81,4 @@ def test_words_that_restrict_as_mount_does(word: str) -> None:
     ],
 )
 def test_data_differs(wanted: tuple[str, ...], present: tuple[str, ...], differs: bool) -> None:
-    assert _options.data_differs(wanted, present, 1 << 30) is differs
+    assert _options.data_differs("tmpfs", wanted, present, 1 << 30) is differs

@@ -238,8 +238,13 @@ def test_what_lasts_goes_on_after_its_caller(mark: str, tmp_path: Path) -> None:
         os.dup2(said, 2)
         os.close(said)
         with contextlib.suppress(BaseException):
-            done = sh(f"echo begun; {job} & exit 0", attached=True, lasting=True)
-            _process.afterwards(done.rest or 0, over.touch)
+            argv = ["sh", "-c", f"echo begun; {job} & exit 0"]
+            command = Command(argv, ENV, attached=True, lasting=True)
+
+            def let_go(rest: int) -> None:
+                _process.afterwards(rest, over.touch)
+
+            _process.contain(command, nothing, let_go=let_go)
         os._exit(0)
     os.close(said)
     with open(heard, "rb") as output:
@@ -252,6 +257,19 @@ def test_what_lasts_goes_on_after_its_caller(mark: str, tmp_path: Path) -> None:
     go.touch()
     assert until(lambda: not running(mark) and not Path(f"/proc/{first}").exists())
     assert until(over.exists)
+
+
+def test_what_nobody_lets_go_ends(mark: str) -> None:
+    def let_go(_rest: int) -> None:
+        raise OSError(11, "no process more")
+
+    script = f"sh -c 'sleep 1000; :' {mark} >/dev/null 2>&1 &"
+    command = Command(["sh", "-c", script], ENV, lasting=True)
+    with pytest.raises(OSError, match="no process more"):
+        _process.contain(command, nothing, let_go=let_go)
+    assert until(lambda: not running(mark))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def _parent(pid: int) -> int:
