@@ -107,7 +107,7 @@ def _warnings(jobs: Sequence[Job]) -> Answer:
 def _of_one(call: Call, jobs: Sequence[Job], states: States) -> Answer:
     job = jobs[0]
     if job.error:
-        return {"failed": True, **job.complaint(), **_warnings(jobs)}
+        return {**job.failure(), **_warnings(jobs)}
     return {**job.result, **_diff(call, states), **_warnings(jobs)}
 
 

@@ -49,15 +49,8 @@ def search(roots: Iterable[str]) -> list[str]:
 
 
 def _holds_system(place: str) -> bool:
-    signs = (
-        _rootfs.MARKER,
-        _jail.PARTIAL_MARKER,
-        "/etc/os-release",
-        "/bin/sh",
-        "/usr/bin/sh",
-    )
     with Root(place) as root:
-        return any(root.find(sign, follow=False) for sign in signs)
+        return _rootfs.holds_system(root) or root.exists(_jail.PARTIAL_MARKER, follow=False)
 
 
 class Sight(Record):

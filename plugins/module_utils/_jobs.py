@@ -30,17 +30,21 @@ class Job:
     doing: str
     path: str = ""
     plan: Plan | None = None
+    done: list[str] = field(default_factory=list)
     result: dict[str, object] = field(default_factory=dict)
     error: JailError | OSError | None = None
 
     def record(self) -> dict[str, object]:
         """What the result of a call for many jails tells of this one."""
-        failure = {"changed": False, "failed": True}
-        told = {**failure, **self.complaint()} if self.error else self.result
+        told = self.failure() if self.error else self.result
         return {**told, "path": self.path or self.params["path"]}
 
-    def complaint(self) -> dict[str, object]:
-        """What went wrong, as a module returns it."""
+    def failure(self) -> dict[str, object]:
+        """What went wrong, and what had been done before, as a module returns it."""
+        actions = {"actions": self.done} if self.done else {}
+        return {"failed": True, "changed": bool(self.done), **actions, **self._complaint()}
+
+    def _complaint(self) -> dict[str, object]:
         if isinstance(self.error, JailError):
             return {"msg": str(self.error), **self.error.details}
         if self.error is None:
@@ -173,7 +177,10 @@ def _apply(planned: Sequence[tuple[Job, Plan]]) -> None:
     def go_on() -> None:
         for job, operations in todo:
             while operations and not job.error and not isinstance(operations[0], Shared):
-                attempt([job], operations.pop(0).apply)
+                operation = operations.pop(0)
+                attempt([job], operation.apply)
+                if not job.error:
+                    job.done.append(operation.describe())
 
     go_on()
     waiting: dict[int, tuple[Shared, list[Job]]] = {}
@@ -183,4 +190,6 @@ def _apply(planned: Sequence[tuple[Job, Plan]]) -> None:
             waiting.setdefault(id(shared), (shared, []))[1].append(job)
     for shared, jobs in waiting.values():
         attempt(jobs, partial(shared.apply_for, [job.path for job in jobs]))
+        for job in _good(jobs):
+            job.done.append(shared.describe())
     go_on()

@@ -54,6 +54,11 @@ class WriteLines(Shared):
         self._foreseen, self.foreseen = lines, _fstab.render(lines)
         return True
 
+    def points(self, jail: str) -> list[str]:
+        """The mount points of the lines that a jail has in the file as it was read."""
+        entries = [line.entry for line in self._lines if line.entry]
+        return [entry.point for entry in entries if self._belongs(jail, entry)]
+
     def describe(self) -> str:
         return f"write {self.fstab}"
 

@@ -13,9 +13,11 @@ from typing import Any
 from ansible_collections.jaulas.chroot.plugins.module_utils import (
     _files,
     _mounts,
+    _options,
     _procs,
     _profiles,
     _proof,
+    _rootfs,
 )
 from ansible_collections.jaulas.chroot.plugins.module_utils._errors import (
     JailError,
@@ -67,6 +69,12 @@ def _check(wanted: Wanted) -> None:
         raise JailError(f"{what} dest is a path inside the jail, below its root and without `..`.")
     if wanted.options.bind and not os.path.isabs(wanted.src):
         raise JailError(f"{what} the source of a bind mount is an absolute path of the host.")
+    strange = _options.strange_to_binds(wanted.options) if wanted.options.bind else []
+    if strange:
+        raise JailError(
+            f"{what} a bind mount has no option {strange[0]!r}.",
+            "Write ro, nosuid, nodev, noexec or others of mount(8) that are not a file system's.",
+        )
     if "shared" in wanted.options.propagation:
         raise Refused(
             f"{what} with shared propagation, unmounting in the jail would unmount on the host.",
@@ -164,6 +172,28 @@ def _seen(jail: str, mounts: Sequence[Mount]) -> dict[str, Identity]:
     return found
 
 
+def _keep_off(jail: str, points: Iterable[str]) -> None:
+    """Refuse a folder that is no system and has jails in it, with what is mounted there.
+
+    It is a path that is wrong by a word, and would cost them all their mounts.
+    """
+    if not os.path.lexists(jail):
+        return
+    with Root(jail) as root:
+        if _rootfs.holds_system(root):
+            return
+    for point in points:
+        inner = point
+        while is_inside(inner, jail):
+            if os.path.lexists(f"{inner}/{_rootfs.MARKER}"):
+                raise Refused(
+                    f"Cannot change what is mounted below {jail}: it is no system, and {inner} "
+                    "in it is a jail.",
+                    "Name the root folder of the jail.",
+                )
+            inner = os.path.dirname(inner)
+
+
 class Survey:
     """One look at the mount table and at fstab, upon which the mounts of some jails are planned."""
 
@@ -179,6 +209,7 @@ class Survey:
         wanted = declared(params["profile"], params["mounts"])
         goals = _goals(jail, wanted, self.table) if needs_goals else []
         present = _mounts.below(self.table, jail)
+        _keep_off(jail, [*(mount.point for mount in present), *self.writing.points(jail)])
         mounting: list[Operation] = []
         if state != "present":
             mounting = _mounts.plan(jail, self.table, goals, _seen(jail, present))

@@ -71,7 +71,7 @@ def parse(text: str) -> list[Mount]:
                 tags=tuple(fields[6:]),
                 fstype=rest[0],
                 source=unescape(rest[1]),
-                super_options=tuple(rest[2].split(",")),
+                super_options=tuple(map(unescape, rest[2].split(","))),
             )
         )
     return mounts

@@ -58,6 +58,13 @@ _USERSPACE = frozenset(
         "owner",
     )
 )
+#: Words of mount(8) for every file system that a bind mount takes and ignores.
+_IGNORED_BY_BINDS = frozenset(
+    (
+        *("async", "sync", "dirsync", "lazytime", "nolazytime", "strictatime", "nostrictatime"),
+        *("iversion", "noiversion", "mand", "nomand", "silent", "loud", "remount"),
+    )
+)
 _BINARY = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -101,6 +108,15 @@ def parse(words: Iterable[str]) -> Options:
         propagation=propagation,
         data=tuple(data),
     )
+
+
+def strange_to_binds(options: Options) -> list[str]:
+    """The words that no bind mount has, which mount(8) would pass over without a word."""
+    return [
+        word
+        for word in options.data
+        if word not in _IGNORED_BY_BINDS and not word.startswith("comment=")
+    ]
 
 
 def _value(text: str) -> str:

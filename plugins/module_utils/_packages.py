@@ -114,7 +114,10 @@ def _wanted(params: Mapping[str, Any], packages: Sequence[_dpkg.Package]) -> lis
     return [
         name
         for name in names
-        if any(item.state not in gone for item in _dpkg.matching(packages, name))
+        if any(
+            item.state not in gone and _dpkg.split_request(name)[2] in ("", item.version)
+            for item in _dpkg.matching(packages, name)
+        )
     ]
 
 

@@ -28,6 +28,7 @@ from ansible_collections.jaulas.chroot.plugins.module_utils._paths import (
 from ansible_collections.jaulas.chroot.plugins.module_utils._plan import Operation, Plan, State
 from ansible_collections.jaulas.chroot.plugins.module_utils._record import Record
 
+_MOST_MODE = 0o7777
 _LIMIT = 16 << 20
 _FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -105,10 +106,13 @@ def _read(root: Root, dest: str) -> _Present | None:
         return _Present(handle.read(_LIMIT + 1), stat.S_IMODE(mode), False)
 
 
-def _mode(text: str) -> int:
-    if not re.fullmatch(r"[0-7]{1,4}", text):
-        raise JailError(f"Cannot give a file the mode {text!r}: write an octal number as `0644`.")
-    return int(text, 8)
+def _mode(given: object) -> int:
+    """What YAML has read as a number without quotes is one already."""
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= _MOST_MODE:
+        return given
+    if not re.fullmatch(r"[0-7]{1,4}", str(given)) or not isinstance(given, str):
+        raise JailError(f"Cannot give a file the mode {given!r}: write an octal number as '0644'.")
+    return int(given, 8)
 
 
 def _content(item: Mapping[str, Any], target: str) -> bytes:
@@ -142,6 +146,8 @@ def plan(jail: str, files: Sequence[Mapping[str, Any]] | None) -> Plan:
             if not names or ".." in names:
                 raise JailError(f"Cannot write {item['dest']!r}: dest is a file inside the jail.")
             dest = "/" + "/".join(names)
+            if dest in wanted:
+                raise JailError(f"Cannot write {jail}{dest}: it is named twice.")
             wanted.append(dest)
             present = _read(root, dest)
             before[dest] = _text(present)
@@ -150,7 +156,7 @@ def plan(jail: str, files: Sequence[Mapping[str, Any]] | None) -> Plan:
                 if present:
                     operations.append(DropFile(jail, dest))
                 continue
-            goal = _Present(_content(item, f"{jail}{dest}"), _mode(str(item["mode"])), False)
+            goal = _Present(_content(item, f"{jail}{dest}"), _mode(item["mode"]), False)
             after[dest] = _text(goal)
             if present != goal:
                 operations.append(PutFile(jail, dest, goal.content, goal.mode))

@@ -63,6 +63,12 @@ def real_root(path: str) -> str:
     return real
 
 
+def holds_system(root: Root) -> bool:
+    """Tell whether there is any sign of a system."""
+    signs = (MARKER, "/etc/os-release", "/bin/sh", "/usr/bin/sh", _STATUS)
+    return any(root.exists(sign, follow=False) for sign in signs)
+
+
 def real_root_or_nothing(path: str) -> str:
     """As real_root(), but a folder that is gone will do: what was left of it can be cleared."""
     spelled = real_parent(path)

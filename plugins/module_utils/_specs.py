@@ -133,7 +133,7 @@ SPECS: dict[str, dict[str, Any]] = {
                     "dest": {"type": "str", "required": True},
                     "content": {"type": "str"},
                     "src": {"type": "path"},
-                    "mode": {"type": "str", "default": "0644"},
+                    "mode": {"type": "raw", "default": "0644"},
                     "state": {
                         "type": "str",
                         "choices": ["present", "absent"],

@@ -83,7 +83,7 @@ options:
     default: /etc/fstab
   kill:
     description:
-      - With O(state=unmounted) and O(state=absent), end the processes that run inside the jail
+      - With O(state=unmounted) and O(state=absent), end the processes that run or stand inside it
         before something is unmounted, with SIGTERM and five seconds later with SIGKILL. Otherwise
         they can keep a mount busy, and the module fails.
     type: bool

@@ -200,7 +200,7 @@ options:
     default: fail
   kill:
     description:
-      - With O(state=absent), end the processes that run inside the jail, with SIGTERM and five
+      - With O(state=absent), end the processes that run or stand inside it, with SIGTERM and five
         seconds later with SIGKILL. Otherwise they stop the removal.
     type: bool
     default: false

@@ -42,8 +42,9 @@ options:
         type: path
       mode:
         description:
-          - Its permissions, an octal number. The owner is root.
-        type: str
+          - Its permissions, an octal number. Without quotes it needs a zero in front, which YAML
+            reads as octal. The owner is root.
+        type: raw
         default: '0644'
       state:
         description:

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+_RESOLVER = "/etc/resolv.conf"
 _MOUNTS = ("profile", "mounts")
 _PACKAGES = (
     "update_cache",
@@ -64,6 +66,11 @@ def complete(
     if result.error_messages:
         raise ValueError(f"The jail {name} is declared wrongly: {'; '.join(result.error_messages)}")
     jail: dict[str, Any] = result.validated_parameters
+    if jail["name"] in ("", ".", "..") or "/" in jail["name"]:
+        raise ValueError(
+            f"The jail {jail['name']!r} is declared wrongly: its name is no name of a folder. "
+            "Say where it is with path, if that is not below jail_root."
+        )
     jail["path"] = jail["path"] or f"{root}/{jail['name']}"
     return jail
 
@@ -88,7 +95,10 @@ def parts(jail: Mapping[str, Any]) -> dict[str, Any]:
         "debootstrap_jail": taken(sorted({*jail.keys() - _FURNITURE, "fstab"})),
         "bind_mounts": taken(_MOUNTS),
     }
-    files = [*_sources(jail["apt_sources"]), *_resolver(jail["resolver"]), *jail["files"]]
+    files = [*_sources(jail["apt_sources"]), *jail["files"]]
+    # One that is declared as a file is not copied too.
+    if not any(posixpath.normpath(str(item.get("dest"))) == _RESOLVER for item in files):
+        files = [*_resolver(jail["resolver"]), *files]
     if files:
         found["jail_files"] = {"path": path, "files": files}
     packages = dict.fromkeys([*(["python3"] if jail["python"] else []), *jail["packages"]])
@@ -99,7 +109,7 @@ def parts(jail: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resolver(kind: str) -> list[dict[str, str]]:
-    return [{"dest": "/etc/resolv.conf", "src": "/etc/resolv.conf"}] if kind == "copy" else []
+    return [{"dest": _RESOLVER, "src": _RESOLVER}] if kind == "copy" else []
 
 
 def _sources(text: str | None) -> list[dict[str, str]]:

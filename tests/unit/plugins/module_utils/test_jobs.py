@@ -67,7 +67,17 @@ def test_a_shared_operation_waits_for_all_that_get_so_far() -> None:
     }
     serve(work, plans)
     assert deeds == ["a1", "c1", "together a d", "a2", "d2"]
-    assert [job.complaint()["msg"] for job in work if job.error] == ["Cannot b1."]
+    assert [job.failure()["msg"] for job in work if job.error] == ["Cannot b1."]
+
+
+def test_what_was_done_before_something_failed_is_told() -> None:
+    deeds: list[str] = []
+    work = jobs("a", "b")
+    last = Note(deeds, "last", fails=True)
+    serve(work, {"a": Plan([Note(deeds, "first"), last]), "b": Plan([last])})
+    assert (work[0].failure()["changed"], work[0].failure()["actions"]) == (True, ["first"])
+    assert work[1].failure()["changed"] is False
+    assert "actions" not in work[1].failure()
 
 
 def test_a_shared_operation_that_fails_fails_for_all_that_have_it() -> None:
@@ -77,7 +87,7 @@ def test_a_shared_operation_that_fails_fails_for_all_that_have_it() -> None:
     plans = {"a": Plan([shared, Note(deeds, "a2")]), "b": Plan([Note(deeds, "b1")])}
     serve(work, plans)
     assert deeds == ["b1"]
-    assert work[0].complaint()["msg"] == (
+    assert work[0].failure()["msg"] == (
         "Cannot go on with try a: No space left on device (/etc/fstab)."
     )
     assert work[1].error is None

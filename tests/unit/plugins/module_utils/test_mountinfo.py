@@ -82,6 +82,12 @@ def test_a_blank_in_the_source() -> None:
     assert _mountinfo.parse(ODD)[1].source == "tmp fs"
 
 
+def test_a_blank_in_the_options_of_a_file_system() -> None:
+    line = "9 1 0:5 / /m rw - overlay overlay rw,lowerdir=/i,upperdir=/a\\040b.overlay/upper"
+    (mount,) = _mountinfo.parse(line)
+    assert mount.super_options == ("rw", "lowerdir=/i", "upperdir=/a b.overlay/upper")
+
+
 def test_a_name_that_is_no_utf8() -> None:
     raw = b"72 22 0:51 / /srv/caf\xe9 rw - tmpfs tmpfs rw\n"
     (mount,) = _mountinfo.parse(raw.decode("utf-8", "surrogateescape"))

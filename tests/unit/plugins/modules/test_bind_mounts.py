@@ -27,6 +27,8 @@ def fstab(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mount(run: Run, jail: Path, fstab: Path) -> Mount:
+    (jail / ".jail.json").touch()
+
     def call(*mounts: dict[str, object], **options: object) -> Result:
         chosen = {"profile": "none", "fstab": str(fstab), **options}
         return run(bind_mounts, path=str(jail), mounts=list(mounts), **chosen)
@@ -232,3 +234,45 @@ def test_what_was_mounted_by_hand_goes_without_the_host(
         assert not mount(*items, state=state)["changed"]
 
     in_namespace(deeds)
+
+
+@pytest.mark.parametrize("state", ["mounted", "absent", "unmounted"])
+@pytest.mark.parametrize("live", [True, False])
+def test_the_folder_that_jails_are_in_is_none(
+    run: Run,
+    mount: Mount,
+    jail: Path,
+    fstab: Path,
+    *,
+    in_namespace: InNamespace,
+    state: str,
+    live: bool,
+) -> None:
+    line = f"tmpfs {jail}/proc tmpfs defaults 0 0\n"
+    fstab.write_text(line)
+
+    def deeds() -> None:
+        if live:
+            fstab.write_text("")
+            _kernel.mount("tmpfs", f"{jail}/proc", "tmpfs", frozenset())
+        options = {"profile": "none", "state": state, "fstab": str(fstab)}
+        said = run(bind_mounts, path=str(jail.parent), **options)
+        assert f"it is no system, and {jail} in it is a jail" in said["msg"]
+        assert below(jail) == [f"{jail}/proc"] * live
+        assert fstab.read_text() == line * (not live)
+        assert mount(state="absent")["changed"]
+        assert below(jail) == []
+
+    in_namespace(deeds)
+
+
+@pytest.mark.parametrize("word", ["defaults", "sync", "comment=x", "x-y", "_netdev", "relatime"])
+def test_an_option_that_any_mount_takes(mount: Mount, source: Path, word: str) -> None:
+    said = mount({"src": str(source), "dest": "/srv", "opts": [word]}, check=True)
+    assert said["changed"], said
+
+
+@pytest.mark.parametrize("word", ["readonly", "RO", "ro ", "mode=755"])
+def test_an_option_that_no_bind_has(mount: Mount, source: Path, word: str) -> None:
+    said = mount({"src": str(source), "dest": "/srv", "opts": [word]}, check=True)
+    assert f"a bind mount has no option {word!r}" in said["msg"]

@@ -56,6 +56,11 @@ def test_another_mode_is_a_change(put: Put, jail: Path) -> None:
     assert stat.S_IMODE((jail / "etc/x").stat().st_mode) == 0o644
 
 
+def test_a_mode_that_yaml_has_read_as_a_number(put: Put, jail: Path) -> None:
+    put({"dest": "/etc/x", "content": "x", "mode": 0o640})
+    assert stat.S_IMODE((jail / "etc/x").stat().st_mode) == 0o640
+
+
 def test_absence(put: Put, jail: Path) -> None:
     (jail / "etc/x").write_text("x")
     item = {"dest": "/etc/x", "state": "absent"}
@@ -96,6 +101,8 @@ def test_a_folder_that_is_a_link_leads_back_inside(put: Put, jail: Path, target:
         ({"dest": "/etc/x", "content": "", "src": "/etc/passwd"}, "mutually exclusive"),
         ({"dest": "/etc/x", "content": "", "mode": "u+x"}, "mode"),
         ({"dest": "/etc/x", "content": "", "mode": "99"}, "mode"),
+        ({"dest": "/etc/x", "content": "", "mode": 10644}, "mode"),
+        ({"dest": "/etc/x", "content": "", "mode": True}, "mode"),
         ({"dest": "/etc/a\0b", "content": ""}, ""),
     ],
     ids=lambda value: str(value.get("dest")) if isinstance(value, dict) else None,

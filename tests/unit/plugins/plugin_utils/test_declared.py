@@ -52,6 +52,9 @@ def test_variables_count_as_keys() -> None:
         ({"suite": "a"}, {}, "The jail without a name is declared wrongly"),
         ({"name": "j", "state": "gone"}, {}, "value of state must be one of: present, absent"),
         ({"name": "j", "python": "maybe"}, {}, "python"),
+        ({"name": ""}, {}, "The jail '' is declared wrongly: its name is no name of a folder."),
+        ({"name": ".."}, {}, "no name of a folder"),
+        ({"name": "a/b", "path": "/srv/a/b"}, {}, "no name of a folder"),
     ],
 )
 def test_refusals(declared: Variables, variables: Variables, said: str) -> None:
@@ -67,6 +70,13 @@ def test_every_entry_has_only_keys_that_its_module_takes(state: str) -> None:
         assert found[module].keys() <= spec["jails"]["options"].keys()
         assert found[module]["path"] == "/srv/jails/j"
     assert set(found) >= {"bind_mounts", "debootstrap_jail", "name", "path", "state", "fstab"}
+
+
+def test_a_resolver_of_its_own_is_not_overwritten() -> None:
+    own = {"dest": "/etc//resolv.conf", "content": "nameserver 192.0.2.1\n"}
+    assert [item["content"] for item in parts(files=[own])["jail_files"]["files"]] == [
+        own["content"]
+    ]
 
 
 def test_a_module_without_work_is_left_out() -> None:
