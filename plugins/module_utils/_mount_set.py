@@ -172,16 +172,18 @@ def _seen(jail: str, mounts: Sequence[Mount]) -> dict[str, Identity]:
     return found
 
 
+def _is_system(jail: str) -> bool:
+    if not os.path.lexists(jail):
+        return False
+    with Root(jail) as root:
+        return _rootfs.holds_system(root)
+
+
 def _keep_off(jail: str, points: Iterable[str]) -> None:
-    """Refuse a folder that is no system and has jails in it, with what is mounted there.
+    """Refuse a folder that is no system, if jails are in it, with what is mounted there.
 
     It is a path that is wrong by a word, and would cost them all their mounts.
     """
-    if not os.path.lexists(jail):
-        return
-    with Root(jail) as root:
-        if _rootfs.holds_system(root):
-            return
     for point in points:
         inner = point
         while is_inside(inner, jail):
@@ -209,7 +211,8 @@ class Survey:
         wanted = declared(params["profile"], params["mounts"])
         goals = _goals(jail, wanted, self.table) if needs_goals else []
         present = _mounts.below(self.table, jail)
-        _keep_off(jail, [*(mount.point for mount in present), *self.writing.points(jail)])
+        if not _is_system(jail):
+            _keep_off(jail, [*(mount.point for mount in present), *self.writing.points(jail)])
         mounting: list[Operation] = []
         if state != "present":
             mounting = _mounts.plan(jail, self.table, goals, _seen(jail, present))

@@ -141,17 +141,17 @@ def data_differs(
         shown.setdefault("size", str(memory // 2))
     for word in wanted:
         name, _sign, value = word.partition("=")
-        if name not in shown or not value:
-            continue
-        if name == "size" and value.endswith("%"):
-            differs = not _is_share(value[:-1], _value(shown[name]), memory)
-        elif name == "size":
-            differs = _pages(_value(shown[name])) != _pages(_value(value))
-        else:
-            differs = _value(shown[name]) != _value(value)
-        if differs:
+        if name in shown and value and not _agree(name, value, _value(shown[name]), memory):
             return True
     return False
+
+
+def _agree(name: str, wanted: str, present: str, memory: int) -> bool:
+    if name != "size":
+        return _value(wanted) == present
+    if wanted.endswith("%"):
+        return _is_share(wanted[:-1], present, memory)
+    return _pages(_value(wanted)) == _pages(present)
 
 
 def _pages(value: str) -> str:

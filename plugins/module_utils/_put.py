@@ -110,7 +110,7 @@ def _mode(given: object) -> int:
     """What YAML has read as a number without quotes is one already."""
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= _MOST_MODE:
         return given
-    if not re.fullmatch(r"[0-7]{1,4}", str(given)) or not isinstance(given, str):
+    if not isinstance(given, str) or not re.fullmatch(r"[0-7]{1,4}", given):
         raise JailError(f"Cannot give a file the mode {given!r}: write an octal number as '0644'.")
     return int(given, 8)
 
